@@ -1,0 +1,85 @@
+# What one does with a checkout. Every target makes what it needs; a fresh clone needs bash, make,
+# and npm or pip or curl to fetch Deno with, unless a new enough Deno is on PATH.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+# The data folder of run, stop, clean, logs and generate-data.
+export RTA_DATA ?= ./data
+
+# Events that generate-data makes, and the seed that makes them the same every time.
+N ?= 1000000
+SEED ?= 1
+
+# "$(deno) run …" in a recipe: finds or installs Deno, and fails when that fails.
+deno = d="$$(scripts/deno.sh)" && "$$d"
+
+# The command line of the platform; --allow-run is for the restart loop, which starts `serve`.
+rta = $(deno) run --frozen --no-prompt --allow-net --allow-read --allow-write --allow-env \
+	--allow-sys --allow-ffi --allow-run services/main.ts
+
+# Acts on the running server of this folder.
+local = $(deno) run --frozen --no-prompt --allow-net --allow-read --allow-write --allow-env \
+	--allow-run scripts/local_server.ts
+
+gate = $(deno) run --frozen -A tests/support/run_gate.ts
+
+help: ## List the targets
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F'\t' '{printf "%-18s %s\n", $$1, $$2}'
+
+setup: ## Find or install Deno, and install the locked packages
+	@$(deno) install --frozen --quiet
+
+run: setup ## Start every role in this terminal; starts again after a crash; Ctrl-C drains and ends
+	@$(rta) run
+
+dev: setup ## As run, and start again whenever a source file changes
+	@$(deno) run --frozen -A scripts/dev.ts
+
+stop: setup ## Stop what runs on the data folder, and wait until it has drained
+	@$(local) stop
+
+clean: setup ## Remove the data folder (RTA_DATA), unless something runs on it
+	@$(local) clean
+
+health: setup ## Ask every role how it is
+	@$(local) health
+
+ready: setup ## Ask every role whether it takes requests
+	@$(local) ready
+
+urls: setup ## Print the addresses, where the data lies, and a first request
+	@$(local) urls
+
+logs: ## Follow the log of make run
+	@tail -n 100 -F "$(RTA_DATA)/logs/rta.log"
+
+example: setup ## Load six months of a web shop's clicks, and print their summary and hours
+	@$(deno) run --frozen -A scripts/example.ts
+
+generate-data: setup ## Make N=1000000 events with Zipf-distributed users and load them; SEED=1
+	@$(rta) generate --events $(N) --seed $(SEED)
+
+test: setup ## The whole gate: format, lint, types, and every test
+	@$(gate)
+
+test-unit: setup ## Only the unit tests
+	@$(gate) unit
+
+test-integration: setup ## Only the tests that open ports, start processes or break things
+	@$(gate) contract integration e2e fault
+
+bench: setup ## Measure speed and memory, with a limit or a peer beside each figure
+	@$(deno) run --frozen -A tests/bench/run_bench.ts
+
+fmt: setup ## Format every file
+	@$(deno) fmt
+
+lint: setup ## Lint every file
+	@$(gate) lint
+
+check: setup ## Check the types of every file, and that PURE folders use nothing but the language
+	@$(gate) check pure
+
+.PHONY: help setup run dev stop clean health ready urls logs example generate-data test test-unit \
+	test-integration bench fmt lint check

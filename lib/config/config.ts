@@ -1,0 +1,205 @@
+/**
+ * Settings from the environment and the command line, checked as a whole before anything starts.
+ *
+ * All that is wrong is reported at once, each with the variable, the value it has and what would be
+ * valid, so that one look at the message mends the start.
+ */
+import type { LogLevel, Role } from "./variables.ts";
+import { type VariableName, VARIABLES } from "./variables.ts";
+
+export type { LogLevel, Role, VariableName };
+export { ROLES } from "./variables.ts";
+
+/** The settings of one process. */
+export interface Config {
+  readonly host: string;
+  /** Port by role; 0 = any free port. */
+  readonly ports: Readonly<Record<Role, number>>;
+  readonly roles: ReadonlySet<Role>;
+  /** As given: relative paths are relative to the working directory. */
+  readonly dataFolder: string;
+  readonly log: "sqlite";
+  readonly store: "duckdb";
+  /** Shard workers; `min(shards, partitions)` of them get work. */
+  readonly shards: number;
+  /** Partitions of a data folder that is made now. */
+  readonly partitions: number;
+  /** False: an existing data folder's own number of partitions takes precedence. */
+  readonly partitionsGiven: boolean;
+  readonly logLevel: LogLevel;
+  readonly dedupWindowSeconds: number;
+  /** MiB, of all shards together. */
+  readonly dedupMemoryMb: number;
+  /** MiB, of all partition files together. */
+  readonly storeMemoryMb: number;
+  readonly logRetentionHours: number;
+  readonly commitIntervalMs: number;
+  readonly sessionGapMinutes: number;
+  /** What is to fail on purpose; null outside tests. */
+  readonly fault: string | null;
+  /** `RTA_*` variables that are set but mean nothing; worth a warning, most are misspelt. */
+  readonly unknownVariables: readonly string[];
+}
+
+/** One thing that is wrong with the settings. */
+export interface ConfigProblem {
+  readonly variable: VariableName;
+  /** As given; "" when missing. */
+  readonly value: string;
+  /** What would be valid, and where it is not plain, why. */
+  readonly message: string;
+}
+
+/** The settings cannot be used; the message names every problem and its mend. */
+export class ConfigError extends Error {
+  readonly code = "RTA_CONFIG_INVALID";
+  constructor(readonly problems: readonly ConfigProblem[]) {
+    const lines = problems.map((p) => `${p.variable}=${JSON.stringify(p.value)}: ${p.message}`);
+    super(lines.join("\n"));
+    this.name = "ConfigError";
+  }
+}
+
+/** Environment variables, as `Deno.env.toObject()` gives them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+type Values = {
+  [N in VariableName]: (typeof VARIABLES)[N]["schema"]["_output"] | null;
+};
+
+/**
+ * Reads and checks the settings.
+ *
+ * @param overrides what the command line gives, by variable name; stronger than the environment
+ * @param cores number of cores, for what is missing
+ * @throws {ConfigError} naming each variable at fault, its value and what is valid
+ */
+export function readConfig(
+  environment: Environment,
+  overrides: Environment = {},
+  cores: number = navigator.hardwareConcurrency,
+): Config {
+  const given: Environment = { ...environment, ...withoutMissing(overrides) };
+  const problems: ConfigProblem[] = [];
+  const values = parseAll(given, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const config = configOf(values, cores);
+  checkRoles(config, given, problems);
+  checkPorts(config, problems);
+  checkShards(config, values.RTA_SHARDS, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    ...config,
+    unknownVariables: Object.keys(given)
+      .filter((name) => name.startsWith("RTA_") && !(name in VARIABLES)).sort(),
+  };
+}
+
+function withoutMissing(overrides: Environment): Environment {
+  return Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
+}
+
+/** Null = missing, and worked out later. A variable set to nothing counts as missing. */
+function parseAll(given: Environment, problems: ConfigProblem[]): Values {
+  const values: Record<string, unknown> = {};
+  for (const name of Object.keys(VARIABLES) as VariableName[]) {
+    const variable = VARIABLES[name];
+    const text = (given[name] ?? "").trim();
+    const effective = text === "" ? variable.preset : text;
+    if (effective === "") {
+      values[name] = null;
+      continue;
+    }
+    const parsed = variable.schema.safeParse(effective);
+    if (parsed.success) values[name] = parsed.data;
+    else problems.push({ variable: name, value: text, message: `give ${variable.valid}` });
+  }
+  return values as Values;
+}
+
+function configOf(values: Values, cores: number): Omit<Config, "unknownVariables"> {
+  const shardsGiven = values.RTA_SHARDS;
+  const partitions = values.RTA_PARTITIONS ?? Math.max(4, Math.min(cores, 256), shardsGiven ?? 0);
+  return {
+    host: values.RTA_HOST!,
+    ports: {
+      gateway: values.RTA_GATEWAY_PORT!,
+      ingestion: values.RTA_INGESTION_PORT!,
+      consumer: values.RTA_CONSUMER_PORT!,
+      analytics: values.RTA_ANALYTICS_PORT!,
+      metrics: values.RTA_METRICS_PORT!,
+    },
+    roles: values.RTA_ROLES!,
+    dataFolder: values.RTA_DATA!,
+    log: values.RTA_LOG!,
+    store: values.RTA_STORE!,
+    shards: shardsGiven ?? Math.min(cores, partitions, 64),
+    partitions,
+    partitionsGiven: values.RTA_PARTITIONS !== null,
+    logLevel: values.RTA_LOG_LEVEL!,
+    dedupWindowSeconds: values.RTA_DEDUP_WINDOW_SECONDS!,
+    dedupMemoryMb: values.RTA_DEDUP_MEMORY_MB!,
+    storeMemoryMb: values.RTA_STORE_MEMORY_MB!,
+    logRetentionHours: values.RTA_LOG_RETENTION_HOURS!,
+    commitIntervalMs: values.RTA_COMMIT_INTERVAL_MS!,
+    sessionGapMinutes: values.RTA_SESSION_GAP_MINUTES!,
+    fault: values.RTA_FAULT,
+  };
+}
+
+/** Which roles must live in one process on the embedded log and store. */
+function checkRoles(
+  config: Omit<Config, "unknownVariables">,
+  given: Environment,
+  problems: ConfigProblem[],
+): void {
+  const { roles } = config;
+  const refuse = (message: string) =>
+    problems.push({ variable: "RTA_ROLES", value: given.RTA_ROLES ?? "", message });
+  if (roles.has("consumer") !== roles.has("analytics")) {
+    const missing = roles.has("consumer") ? "analytics" : "consumer";
+    refuse(
+      `RTA_STORE=duckdb keeps consumer and analytics in one process, since one process alone can ` +
+        `open its files: add ${missing}`,
+    );
+  }
+  if (roles.has("consumer") && !roles.has("ingestion")) {
+    refuse(
+      "RTA_LOG=sqlite keeps consumer and ingestion in one process, since new events are signalled " +
+        "in memory: add ingestion",
+    );
+  }
+  if (roles.has("gateway") && !(roles.has("ingestion") && roles.has("analytics"))) {
+    refuse("gateway answers from ingestion and analytics of its own process: add both");
+  }
+}
+
+function checkPorts(config: Omit<Config, "unknownVariables">, problems: ConfigProblem[]): void {
+  const roleOf = new Map<number, Role>();
+  for (const role of config.roles) {
+    const number = config.ports[role];
+    const other = roleOf.get(number);
+    if (number !== 0 && other !== undefined) {
+      problems.push({
+        variable: `RTA_${role.toUpperCase()}_PORT` as VariableName,
+        value: String(number),
+        message: `give another port: ${other} has this one`,
+      });
+    }
+    roleOf.set(number, role);
+  }
+}
+
+function checkShards(
+  config: Omit<Config, "unknownVariables">,
+  shardsGiven: number | null,
+  problems: ConfigProblem[],
+): void {
+  if (shardsGiven === null || shardsGiven <= config.partitions) return;
+  problems.push({
+    variable: "RTA_SHARDS",
+    value: String(shardsGiven),
+    message: `give at most ${config.partitions}, the number of partitions: a partition has one ` +
+      `shard at a time, and more would have nothing to do`,
+  });
+}

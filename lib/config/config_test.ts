@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { ConfigError, type Environment, readConfig } from "./config.ts";
+import { VARIABLES } from "./variables.ts";
+
+/** Problems as "VARIABLE value message"; fails when there are none. */
+function problemsOf(environment: Environment): string[] {
+  try {
+    readConfig(environment, {}, 2);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    assert.equal(error.code, "RTA_CONFIG_INVALID");
+    return error.problems.map((p) => `${p.variable} ${p.value} ${p.message}`);
+  }
+  assert.fail("the settings were taken");
+}
+
+Deno.test("readConfig() gives the documented defaults when nothing is set", () => {
+  assert.deepEqual(readConfig({}, {}, 2), {
+    host: "127.0.0.1",
+    ports: { gateway: 8080, ingestion: 8081, consumer: 8082, analytics: 8083, metrics: 8084 },
+    roles: new Set(["ingestion", "consumer", "analytics", "metrics", "gateway"]),
+    dataFolder: "./data",
+    log: "sqlite",
+    store: "duckdb",
+    shards: 2,
+    partitions: 4,
+    partitionsGiven: false,
+    logLevel: "info",
+    dedupWindowSeconds: 3600,
+    dedupMemoryMb: 96,
+    storeMemoryMb: 256,
+    logRetentionHours: 24,
+    commitIntervalMs: 500,
+    sessionGapMinutes: 30,
+    fault: null,
+    unknownVariables: [],
+  });
+});
+
+Deno.test("readConfig() follows the number of cores when shards and partitions are missing", () => {
+  const many = readConfig({}, {}, 16);
+  assert.deepEqual([many.shards, many.partitions], [16, 16]);
+  const huge = readConfig({}, {}, 300);
+  assert.deepEqual([huge.shards, huge.partitions], [64, 256]);
+  const shardsGiven = readConfig({ RTA_SHARDS: "8" }, {}, 2);
+  assert.deepEqual([shardsGiven.shards, shardsGiven.partitions], [8, 8]);
+  const partitionsGiven = readConfig({ RTA_PARTITIONS: "1" }, {}, 2);
+  assert.deepEqual([partitionsGiven.shards, partitionsGiven.partitions], [1, 1]);
+  assert.equal(partitionsGiven.partitionsGiven, true);
+});
+
+Deno.test("readConfig() prefers overrides when both they and the environment are given", () => {
+  const environment = { RTA_GATEWAY_PORT: "1000", RTA_DATA: "/a" };
+  const config = readConfig(environment, { RTA_GATEWAY_PORT: "0", RTA_DATA: undefined }, 2);
+  assert.equal(config.ports.gateway, 0);
+  assert.equal(config.dataFolder, "/a");
+});
+
+Deno.test("readConfig() takes an empty variable as missing when it is only spaces", () => {
+  assert.equal(readConfig({ RTA_HOST: "  " }, {}, 2).host, "127.0.0.1");
+});
+
+Deno.test("readConfig() names variable, value and what is valid when a value is not", () => {
+  const cases: readonly (readonly [string, string, RegExp])[] = [
+    ["RTA_HOST", "a b", /IP address/],
+    ["RTA_GATEWAY_PORT", "65536", /0 to 65535/],
+    ["RTA_INGESTION_PORT", "-1", /0 to 65535/],
+    ["RTA_CONSUMER_PORT", "1e3", /port number/],
+    ["RTA_ANALYTICS_PORT", "http", /port number/],
+    ["RTA_METRICS_PORT", "99999999999999999999", /port number/],
+    ["RTA_ROLES", "ingestion,cook", /all, or a list of ingestion, consumer/],
+    ["RTA_ROLES", ",", /all, or a list/],
+    ["RTA_LOG", "kafka", /sqlite \(kafka is not built yet\)/],
+    ["RTA_STORE", "clickhouse", /duckdb \(clickhouse is not built yet\)/],
+    ["RTA_SHARDS", "0", /1 to 64/],
+    ["RTA_PARTITIONS", "257", /1 to 256/],
+    ["RTA_LOG_LEVEL", "loud", /one of trace, debug/],
+    ["RTA_DEDUP_WINDOW_SECONDS", "1h", /seconds/],
+    ["RTA_DEDUP_MEMORY_MB", "0", /MiB/],
+    ["RTA_STORE_MEMORY_MB", "16", /32 to/],
+    ["RTA_LOG_RETENTION_HOURS", "1.5", /hours/],
+    ["RTA_COMMIT_INTERVAL_MS", "1", /10 to 60000/],
+    ["RTA_SESSION_GAP_MINUTES", "0", /minutes/],
+  ];
+  for (const [variable, value, valid] of cases) {
+    const problems = problemsOf({ [variable]: value });
+    assert.equal(problems.length, 1, `${variable}=${value}`);
+    assert.ok(problems[0].startsWith(`${variable} ${value} give `), problems[0]);
+    assert.match(problems[0], valid);
+  }
+});
+
+Deno.test("readConfig() names every problem at once when there are several", () => {
+  assert.equal(problemsOf({ RTA_SHARDS: "x", RTA_GATEWAY_PORT: "y" }).length, 2);
+});
+
+Deno.test("readConfig() refuses roles when the embedded log and store cannot split them", () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ["ingestion,consumer", /add analytics/],
+    ["analytics", /add consumer/],
+    ["consumer,analytics", /add ingestion/],
+    ["ingestion,gateway", /ingestion and analytics/],
+  ];
+  for (const [roles, message] of cases) {
+    assert.match(problemsOf({ RTA_ROLES: roles }).join(), message, roles);
+  }
+  for (const roles of ["ingestion", "metrics", "ingestion,consumer,analytics", "all", " all "]) {
+    assert.ok(readConfig({ RTA_ROLES: roles }, {}, 2).roles.size > 0);
+  }
+});
+
+Deno.test("readConfig() refuses one port for two roles when both run here", () => {
+  const ports = { RTA_GATEWAY_PORT: "8081" };
+  assert.match(problemsOf(ports).join(), /RTA_GATEWAY_PORT 8081 give another port: ingestion/);
+  readConfig({ ...ports, RTA_ROLES: "ingestion" }, {}, 2);
+  readConfig({ RTA_GATEWAY_PORT: "0", RTA_INGESTION_PORT: "0" }, {}, 2);
+});
+
+Deno.test("readConfig() refuses more shards than partitions when both are given", () => {
+  const problems = problemsOf({ RTA_SHARDS: "5", RTA_PARTITIONS: "4" });
+  assert.match(problems.join(), /RTA_SHARDS 5 give at most 4/);
+});
+
+Deno.test("readConfig() lists variables it does not know when they begin with RTA_", () => {
+  const config = readConfig({ RTA_SHARD: "2", PATH: "x" }, {}, 2);
+  assert.deepEqual(config.unknownVariables, ["RTA_SHARD"]);
+});
+
+Deno.test("docs/CONFIGURATION.md lists every variable, and no other, when read as a table", () => {
+  const text = Deno.readTextFileSync(new URL("../../docs/CONFIGURATION.md", import.meta.url));
+  const rows = text.split("\n").filter((line) => line.startsWith("| `RTA_"))
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+  const expected = Object.entries(VARIABLES).map(([name, variable]) => [
+    "`" + name + "`",
+    variable.preset === "" ? "-" : "`" + variable.preset + "`",
+    variable.about,
+    variable.valid,
+  ]);
+  assert.deepEqual(rows, expected);
+});

@@ -1,0 +1,183 @@
+/**
+ * Every named limit of the platform, with its unit. Nothing here is computed from the machine or
+ * the environment, so that PURE folders may import it; what an operator may set is in config.ts.
+ *
+ * A limit is what keeps a queue, ring, batch, body, label set or retry from growing without end.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+
+// --- One event -----------------------------------------------------------------------------------
+
+/** Longest event as JSON text, bytes. */
+export const EVENT_BYTES_MAX = 64 * KIB;
+/** Longest `properties` object as JSON text, bytes. */
+export const PROPERTIES_BYTES_MAX = 32 * KIB;
+/** Most properties of one event. */
+export const PROPERTIES_MAX = 100;
+/** Longest event id, Unicode code points. */
+export const ID_CHARS_MAX = 128;
+/** Longest user id, Unicode code points. */
+export const USER_ID_CHARS_MAX = 256;
+/** Longest event type, Unicode code points. */
+export const TYPE_CHARS_MAX = 128;
+/** Longest session id, Unicode code points. */
+export const SESSION_ID_CHARS_MAX = 128;
+/** Longest source, Unicode code points. */
+export const SOURCE_CHARS_MAX = 256;
+/** How far after its arrival an event may claim to have happened, ms. */
+export const FUTURE_MS_MAX = HOUR_MS;
+/** Timestamps below this are seconds since the epoch, others milliseconds. */
+export const TIMESTAMP_SECONDS_BELOW = 100_000_000_000;
+
+// --- One request ---------------------------------------------------------------------------------
+
+/** Longest request body, bytes; after unpacking as well. */
+export const BODY_BYTES_MAX = 8 * MIB;
+/** Bodies up to this length are read without being counted or timed, bytes. */
+export const BODY_SMALL_BYTES = 64 * KIB;
+/** Bodies that requests under way may hold together, bytes; beyond it the answer is 429. */
+export const BODIES_BYTES_MAX = 64 * MIB;
+/** Longest time for a body to arrive, ms. */
+export const BODY_READ_MS_MAX = 30 * SECOND_MS;
+/** Most events of one REST batch. */
+export const EVENTS_PER_BATCH_MAX = 10_000;
+/** Most events of one `analytics.v1` batch. */
+export const EVENTS_PER_V1_BATCH_MAX = 1_000;
+/** Longest `x-request-id` that is taken from a caller, characters. */
+export const REQUEST_ID_CHARS_MAX = 128;
+/** What `Retry-After` says on 429 and 503, seconds. */
+export const RETRY_AFTER_SECONDS = 1;
+/** Longest text from a caller that an error message repeats, characters. */
+export const ECHO_CHARS_MAX = 64;
+/** Longest a shutting-down server waits for requests in flight, ms. */
+export const DRAIN_MS_MAX = 8 * SECOND_MS;
+
+// --- Rings and queues ----------------------------------------------------------------------------
+
+/** Ring from the main thread to the log writer, bytes; a power of two. */
+export const RING_BYTES = 16 * MIB;
+/** Ring from the log writer back with acknowledgements, bytes; a power of two. */
+export const ACK_RING_BYTES = 64 * KIB;
+
+// --- Log -----------------------------------------------------------------------------------------
+
+/** Most bytes of lines in one record or one append frame; neighbours are joined up to this. */
+export const LOG_RECORD_BYTES_MAX = MIB;
+/** Most bytes of frames that the writer gathers into one commit. */
+export const WRITER_COMMIT_BYTES_MAX = 8 * MIB;
+/** The log's WAL is copied into its file at every so many bytes; about 20 ms of work. */
+export const LOG_CHECKPOINT_BYTES = 16 * MIB;
+/** From here on the log's WAL is emptied even if that has to wait for readers, bytes. */
+export const LOG_WAL_BYTES_MAX = 64 * MIB;
+/** Most bytes of records that one trim call forgets. */
+export const LOG_TRIM_BYTES_MAX = 16 * MIB;
+/** Most records that one trim call forgets. */
+export const LOG_TRIM_RECORDS_MAX = 1024;
+/** Most free pages that one trim call gives back to the file system. */
+export const LOG_SHRINK_PAGES_MAX = 512;
+
+// --- Telemetry -----------------------------------------------------------------------------------
+
+/** Distinct `event_type` label values in metrics; the types after these are counted as `other`. */
+export const METRIC_EVENT_TYPES_MAX = 100;
+
+// --- Supervisor ----------------------------------------------------------------------------------
+
+/** Quick failures in a row after which the restart loop gives up. */
+export const QUICK_FAILURES_MAX = 10;
+/** Longest wait of the restart loop before it starts the platform again, ms. */
+export const RESTART_WAIT_MS_MAX = 5 * SECOND_MS;
+/** Longest the restart loop waits for a platform that was told to stop before it kills it, ms. */
+export const STOP_MS_MAX = 14 * SECOND_MS;
+/** Size at which the log file is set aside and begun anew, bytes; one old file is kept. */
+export const LOG_FILE_BYTES_MAX = 16 * MIB;
+/** Longest piece of a log line that is held back until the line is whole, bytes. */
+export const LOG_LINE_BYTES_MAX = 64 * KIB;
+
+// --- Questions -----------------------------------------------------------------------------------
+
+/** Longest time range of one question, days. */
+export const RANGE_DAYS_MAX = 3_660;
+/** Most buckets of one time series. */
+export const SERIES_BUCKETS_MAX = 10_000;
+/** Most points of one time series: buckets times groups. */
+export const SERIES_POINTS_MAX = 100_000;
+/** Most event types that one question may name. */
+export const FILTER_TYPES_MAX = 100;
+/** Event types that a summary counts one by one; the smaller ones after these are `(other)`. */
+export const SUMMARY_TYPES_MAX = 1_000;
+/** Most events on one page of a user's events. */
+export const USER_EVENTS_PAGE_MAX = 1_000;
+/** Events on one page of a user's events unless `limit` says otherwise. */
+export const USER_EVENTS_PAGE_DEFAULT = 100;
+
+// --- Processing ----------------------------------------------------------------------------------
+
+/** Types of one project (per partition) with rollup cells of their own; others share `(other)`. */
+export const ROLLUP_TYPES_MAX = 1_000;
+/** Values that a shard reads from the log in one go, bytes; bounds how long a question waits. */
+export const SHARD_READ_BYTES_MAX = MIB;
+/** A partition further behind the log than this commits full batches only, events. */
+export const LAG_EVENTS_CATCHING_UP = 20_000;
+/** After a commit a caught-up partition rests this many times as long as the commit took. */
+export const COMMIT_PAUSE_FACTOR = 15;
+/** Shortest rest between two commits of a partition, ms. */
+export const COMMIT_PAUSE_MS_MIN = 10;
+/** How often a worker counts up its heartbeat while its event loop turns, ms. */
+export const HEARTBEAT_MS = 500;
+/** A worker whose heartbeat stands still for this long has hung, ms. */
+export const HANG_MS = 5_000;
+/** Longest a question waits for a shard's answer, ms. */
+export const QUERY_MS_MAX = 10 * SECOND_MS;
+/** Questions that wait for one shard at the same time; more are refused as overloaded. */
+export const QUERIES_WAITING_MAX = 1_024;
+/** Shards replaced in place within SHARD_FAILURES_WINDOW_MS before the process gives up. */
+export const SHARD_FAILURES_MAX = 5;
+/** Window in which failures of a shard are counted, ms. */
+export const SHARD_FAILURES_WINDOW_MS = MINUTE_MS;
+/** Ring from a shard to the main thread with its progress, bytes; a power of two. */
+export const PROGRESS_RING_BYTES = 256 * KIB;
+/** How often the log is trimmed behind the store, ms. */
+export const TRIM_INTERVAL_MS = MINUTE_MS;
+/** How often gauges of lag and rate are brought up to date, ms. */
+export const GAUGE_REFRESH_MS = SECOND_MS;
+/** Memory for rollup cells of all partitions, bytes; older cells are read from the store. */
+export const CELL_BYTES_MAX = 96 * MIB;
+/** Memory for the sessions of all partitions, bytes. */
+export const SESSION_BYTES_MAX = 64 * MIB;
+/** Rollup deltas are folded into stored cells after this long, ms ... */
+export const CELL_FLUSH_MS = MINUTE_MS;
+/** ... or once they have come to this many bytes in a partition. */
+export const DELTA_BYTES_MAX = 8 * MIB;
+
+// --- Import --------------------------------------------------------------------------------------
+
+/** Longest line that the load generator writes, bytes. */
+export const GENERATED_LINE_BYTES_MAX = 512;
+/** Events in one request of an import unless `--batch` says otherwise. */
+export const IMPORT_BATCH_DEFAULT = 5_000;
+/** Most bytes of events in one request of an import; a longer batch is sent in parts. */
+export const IMPORT_BATCH_BYTES_MAX = 4 * MIB;
+/** Longest row of an imported file, bytes; a longer one means a quote that is never closed. */
+export const IMPORT_ROW_BYTES_MAX = MIB;
+/** Unpacked bytes at the beginning of an imported file that must hold the CSV header. */
+export const IMPORT_HEAD_BYTES = 64 * KIB;
+/** Unpacked bytes at the beginning of an imported file by which it is known again. */
+export const IMPORT_FINGERPRINT_BYTES = 4 * KIB;
+/** Attempts to send one batch before an import gives up. */
+export const IMPORT_ATTEMPTS_MAX = 12;
+/** Upper bound of the first wait between two attempts, ms; it doubles from attempt to attempt. */
+export const IMPORT_RETRY_MS_FIRST = 200;
+/** Longest wait between two attempts, ms; also the longest `Retry-After` that is followed. */
+export const IMPORT_RETRY_MS_MAX = 30 * SECOND_MS;
+/** Longest an import waits for the answer to one request, ms. */
+export const IMPORT_REQUEST_MS_MAX = MINUTE_MS;
+/** Longest an interrupted import waits for the answer to a request under way, ms. */
+export const IMPORT_STOP_MS_MAX = 5 * SECOND_MS;
+/** Time between two saves of an import's progress, ms. */
+export const IMPORT_CHECKPOINT_MS = SECOND_MS;

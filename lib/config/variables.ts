@@ -1,0 +1,159 @@
+/**
+ * Every environment variable of the platform: what it is for, what it may hold, and what it is when
+ * missing. `config.ts` reads them; docs/CONFIGURATION.md lists them, and a test holds the two equal.
+ */
+import * as z from "zod";
+
+/** What one process may do; `all` in RTA_ROLES means every one of them. */
+export const ROLES = ["ingestion", "consumer", "analytics", "metrics", "gateway"] as const;
+export type Role = typeof ROLES[number];
+
+/** Levels of the log, most talkative first. */
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** One variable. */
+export interface Variable<T> {
+  /** Its value when missing, as text; "" = worked out from the machine or from other variables. */
+  readonly preset: string;
+  /** What it may hold, to follow the words "give ". */
+  readonly valid: string;
+  /** What it is for, one sentence without its full stop. */
+  readonly about: string;
+  /** Text to value; fails when the text is not valid. */
+  readonly schema: z.ZodType<T, string>;
+}
+
+function wholeNumber(preset: string, min: number, max: number, unit: string, about: string) {
+  const schema = z.string().regex(/^\d{1,9}$/).transform(Number)
+    .pipe(z.number().min(min).max(max));
+  return { preset, valid: `a whole number of ${unit}, ${min} to ${max}`, about, schema };
+}
+
+function port(preset: string, role: Role) {
+  const about = `Port of the role ${role}`;
+  const variable = wholeNumber(preset, 0, 65_535, "", about);
+  return { ...variable, valid: "a port number, 0 to 65535 (0 = any free port)" };
+}
+
+function oneOf<T extends string>(preset: T, names: readonly T[], about: string) {
+  return { preset, valid: `one of ${names.join(", ")}`, about, schema: z.enum(names) };
+}
+
+/** A setting whose other value is named in the design but not built yet. */
+function onlyOne<T extends string>(only: T, notYet: string, about: string) {
+  return {
+    preset: only,
+    valid: `${only} (${notYet} is not built yet)`,
+    about,
+    schema: z.literal(only),
+  };
+}
+
+const rolesSchema = z.string().transform((text, context): ReadonlySet<Role> => {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.length === 1 && names[0] === "all") return new Set(ROLES);
+  const parsed = z.array(z.enum(ROLES)).min(1).safeParse(names);
+  if (parsed.success) return new Set(parsed.data);
+  context.issues.push({ code: "custom", message: "unknown role", input: text });
+  return z.NEVER;
+});
+
+const hostSchema = z.string().regex(/^(?:[A-Za-z0-9_.-]{1,253}|[0-9A-Fa-f:.%]{2,45})$/);
+const pathSchema = z.string().min(1).refine((path) => !path.includes("\0"));
+
+/** Every variable by its name, in the order of the documentation. */
+export const VARIABLES = {
+  RTA_HOST: {
+    preset: "127.0.0.1",
+    valid: "an IP address or a host name; 0.0.0.0 = reachable from other machines",
+    about: "Address that every port is opened on",
+    schema: hostSchema,
+  },
+  RTA_GATEWAY_PORT: port("8080", "gateway"),
+  RTA_INGESTION_PORT: port("8081", "ingestion"),
+  RTA_CONSUMER_PORT: port("8082", "consumer"),
+  RTA_ANALYTICS_PORT: port("8083", "analytics"),
+  RTA_METRICS_PORT: port("8084", "metrics"),
+  RTA_ROLES: {
+    preset: "all",
+    valid: `all, or a list of ${ROLES.join(", ")} with commas between them`,
+    about: "What this process does",
+    schema: rolesSchema,
+  },
+  RTA_DATA: {
+    preset: "./data",
+    valid: "the path of a folder",
+    about: "Folder of the log and the store; made when missing",
+    schema: pathSchema,
+  },
+  RTA_LOG: onlyOne("sqlite", "kafka", "What keeps the event log"),
+  RTA_STORE: onlyOne("duckdb", "clickhouse", "What keeps rows and rollups"),
+  RTA_SHARDS: wholeNumber(
+    "",
+    1,
+    64,
+    "shard threads",
+    "Threads that process events; as many as cores when missing, never more than partitions",
+  ),
+  RTA_PARTITIONS: wholeNumber(
+    "",
+    1,
+    256,
+    "partitions",
+    "Partitions of a new data folder, fixed for its life; when missing, the larger of 4 and the " +
+      "number of cores",
+  ),
+  RTA_LOG_LEVEL: oneOf("info", LOG_LEVELS, "Least level that is written to the log"),
+  RTA_DEDUP_WINDOW_SECONDS: wholeNumber(
+    "3600",
+    1,
+    604_800,
+    "seconds",
+    "How long a second event with the same id is known as a duplicate",
+  ),
+  RTA_DEDUP_MEMORY_MB: wholeNumber(
+    "96",
+    1,
+    65_536,
+    "MiB",
+    "Memory for the ids known to all shards together; when it is full, the oldest are forgotten " +
+      "before their time",
+  ),
+  RTA_STORE_MEMORY_MB: wholeNumber(
+    "256",
+    32,
+    1_048_576,
+    "MiB",
+    "Memory that the store's files may use together",
+  ),
+  RTA_LOG_RETENTION_HOURS: wholeNumber(
+    "24",
+    0,
+    87_600,
+    "hours",
+    "How long the log keeps events that are stored already",
+  ),
+  RTA_COMMIT_INTERVAL_MS: wholeNumber(
+    "500",
+    10,
+    60_000,
+    "ms",
+    "Longest time between an event's processing and its commit to the store",
+  ),
+  RTA_SESSION_GAP_MINUTES: wholeNumber(
+    "30",
+    1,
+    1_440,
+    "minutes",
+    "Inactivity after which a user without a session id begins a new session",
+  ),
+  RTA_FAULT: {
+    preset: "",
+    valid: "nothing",
+    about: "Makes the process fail on purpose; for the tests of this program only",
+    schema: z.string(),
+  },
+} as const satisfies Record<string, Variable<unknown>>;
+
+export type VariableName = keyof typeof VARIABLES;

@@ -1,0 +1,28 @@
+/**
+ * Puts the handler of one role together: the routes that every role has, its own, and what all
+ * answers have in common.
+ */
+import type { Hono } from "hono";
+import type { Logger } from "../telemetry/logger.ts";
+import { createApp, createHandler, type DirectRoute, type Handler } from "./app.ts";
+import { type OperationalOptions, operationalRoutes } from "./operational_routes.ts";
+
+export interface ServiceHandlerOptions {
+  readonly operational: OperationalOptions;
+  readonly logger: Logger;
+  /** Routers with whole paths, mounted at the root. They throw ProblemError for refusals. */
+  // deno-lint-ignore no-explicit-any -- routers bring environments of their own
+  readonly routes?: readonly Hono<any>[];
+  /** See createHandler. */
+  readonly direct?: Readonly<Record<string, DirectRoute>>;
+}
+
+/** The handler of a role, for listen(). */
+export function createServiceHandler(options: ServiceHandlerOptions): Handler {
+  const { operational, logger, direct } = options;
+  const { service, metrics } = operational;
+  const app = createApp();
+  app.route("/", operationalRoutes(operational));
+  for (const routes of options.routes ?? []) app.route("/", routes);
+  return createHandler({ service, app, direct, logger: logger.child({ service }), metrics });
+}

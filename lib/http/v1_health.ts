@@ -1,0 +1,47 @@
+/**
+ * `HealthResponse` of `analytics.v1` in proto JSON, and the route that gives it.
+ */
+import { Hono } from "hono";
+import type { AppEnv } from "./app.ts";
+import type { HealthReport } from "./operational_routes.ts";
+
+/** A health route of `analytics.v1`. */
+export interface V1HealthOptions {
+  /** Such as `/v1/events/health`. */
+  readonly path: string;
+  /** Name in `services`. */
+  readonly name: string;
+  readonly health: () => HealthReport;
+  /** A clock, ms since the epoch. */
+  readonly now?: () => number;
+}
+
+/** The route; always 200, since the answer is about health and is itself well. */
+export function v1HealthRoute(options: V1HealthOptions): Hono<AppEnv> {
+  const { path, name, health, now = Date.now } = options;
+  const routes = new Hono<AppEnv>();
+  routes.get(path, (context) => {
+    const startedMs = performance.now();
+    const { status, logStatus, details } = health();
+    const healthy = status !== "unhealthy";
+    const responseTime = `${((performance.now() - startedMs) / 1000).toFixed(6)}s`;
+    return context.json({
+      healthy,
+      status,
+      timestamp: new Date(now()).toISOString(),
+      details: { ...textsOf(details ?? {}), kafka_health: logStatus },
+      services: [{ name, healthy, status, response_time: responseTime }],
+    });
+  });
+  return routes;
+}
+
+/** map<string, string>: texts as they are, anything else as JSON. */
+function textsOf(details: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(details).map(([key, value]) => [
+      key,
+      typeof value === "string" ? value : JSON.stringify(value) ?? "",
+    ]),
+  );
+}

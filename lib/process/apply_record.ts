@@ -1,0 +1,216 @@
+/**
+ * The way of one log record into a partition's memory, step by step: each line is scanned, refused
+ * if it is no event, dropped if its id was seen in the window, given its session, counted in the
+ * rollup delta and noted as a row. No object is made per event; a row is numbers in typed arrays
+ * and byte ranges of the record's own buffer.
+ */
+import type { CanonicalEvent } from "../event/event.ts";
+import type { ReasonCode } from "../event/reasons.ts";
+import { EventScan, SCAN_COMPLETE, scanEvent } from "../event/scan.ts";
+import { encodeUtf8 } from "../event/text_coding.ts";
+import { validatePlain } from "../event/validate_plain.ts";
+import type { LogRecord } from "../log/event_log.ts";
+import type { RollupDelta } from "../rollup/rollup_delta.ts";
+import { hash64 } from "../sketch/hash64.ts";
+import type { RowBatch } from "../store/event_store.ts";
+import { growRowBatch, rowBatchCapacity, ROWS_PER_COMMIT_MAX } from "../store/row_batch.ts";
+import type { DedupIndex } from "./dedup_index.ts";
+import type { ProjectEntry, SeriesTable } from "./series_table.ts";
+import type { SessionIndex } from "./session_index.ts";
+
+/** Room past a full commit, so that the record that fills it still fits whole. */
+const ROWS_CAPACITY_MAX = ROWS_PER_COMMIT_MAX + 32_768;
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+/** Told apart from the project seed, so that ids, users and sessions hash differently. */
+const ID_SALT = 0x51ed270b;
+const SESSION_SALT = 0x2545f491;
+
+/** Where a record's events go: the memory of one partition. */
+export interface PartitionMemory {
+  readonly series: SeriesTable;
+  readonly dedup: DedupIndex;
+  readonly sessions: SessionIndex;
+  rows: RowBatch;
+  delta: RollupDelta;
+}
+
+/** What became of the events since the last report. */
+export interface ApplyCounts {
+  processed: number;
+  duplicates: number;
+  /** Newest event time, ms since the epoch; 0 = no event. */
+  maxTimestampMs: number;
+  /** Refused lines by reason: in an intact log there are none. */
+  readonly rejected: Map<ReasonCode, number>;
+  /** Stored events by series id. */
+  readonly bySeries: Map<number, number>;
+}
+
+export function newApplyCounts(): ApplyCounts {
+  return {
+    processed: 0,
+    duplicates: 0,
+    maxTimestampMs: 0,
+    rejected: new Map(),
+    bySeries: new Map(),
+  };
+}
+
+/** Called with a line that is no event: why, and its bytes. */
+export type RefusedLine = (code: ReasonCode, message: string, line: Uint8Array) => void;
+
+const scan = new EventScan();
+const hashed = new Uint32Array(2);
+
+/** Applies all events of the record. Synchronous; the record's buffer is kept until the commit. */
+export function applyRecord(
+  memory: PartitionMemory,
+  record: LogRecord,
+  counts: ApplyCounts,
+  refused: RefusedLine,
+): void {
+  const bytes = record.value;
+  const project = memory.series.projectOf(record.project);
+  const source = memory.rows.sources.length;
+  memory.rows.sources.push(bytes);
+  let at = 0;
+  while (at < bytes.length) {
+    if (bytes[at] <= SPACE) {
+      at++;
+      continue;
+    }
+    const verdict = scanEvent(bytes, at, bytes.length, record.receivedAtMs, scan);
+    if (verdict === SCAN_COMPLETE && endsLine(bytes, scan.end)) {
+      applyScanned(memory, project, record.receivedAtMs, bytes, source, counts);
+      at = scan.end + 1;
+    } else {
+      const newline = bytes.indexOf(NEWLINE, at);
+      const end = newline < 0 ? bytes.length : newline;
+      applyOddLine(memory, project, record, bytes.subarray(at, end), counts, refused);
+      at = end + 1;
+    }
+  }
+}
+
+function endsLine(bytes: Uint8Array, end: number): boolean {
+  return end >= bytes.length || bytes[end] === NEWLINE;
+}
+
+/** One event whose fields `scan` holds, as ranges of `bytes`. */
+function applyScanned(
+  memory: PartitionMemory,
+  project: ProjectEntry,
+  receivedAtMs: number,
+  bytes: Uint8Array,
+  source: number,
+  counts: ApplyCounts,
+): void {
+  hash64(bytes, scan.idStart, scan.idEnd, project.seed ^ ID_SALT, hashed);
+  const idLo = hashed[0], idHi = hashed[1];
+  if (!memory.dedup.add(idLo, idHi, receivedAtMs)) {
+    counts.duplicates++;
+    return;
+  }
+  hash64(bytes, scan.userStart, scan.userEnd, project.seed, hashed);
+  const userLo = hashed[0], userHi = hashed[1];
+  if (scan.sessionStart >= 0) {
+    hash64(bytes, scan.sessionStart, scan.sessionEnd, project.seed ^ SESSION_SALT, hashed);
+  } else memory.sessions.assign(userLo, userHi, scan.timestampMs, receivedAtMs, hashed);
+  const series = memory.series.seriesOf(project, bytes, scan.typeStart, scan.typeEnd);
+  const cell = memory.delta.cellAt(series.rollup, scan.timestampMs);
+  cell.add(scan.timestampMs, userLo, userHi, hashed[0], hashed[1], scan.amount);
+
+  const rows = memory.rows;
+  if (rows.count === rowBatchCapacity(rows) && !growRowBatch(rows, ROWS_CAPACITY_MAX)) {
+    throw new Error(`a record holds more than ${ROWS_CAPACITY_MAX - ROWS_PER_COMMIT_MAX} events`);
+  }
+  const row = rows.count++;
+  rows.series[row] = series.id;
+  rows.category[row] = scan.category;
+  setInt64(rows.timestampMs, row, scan.timestampMs);
+  setInt64(rows.receivedAtMs, row, receivedAtMs);
+  rows.idHash[2 * row] = idLo;
+  rows.idHash[2 * row + 1] = idHi;
+  rows.userHash[2 * row] = userLo;
+  rows.userHash[2 * row + 1] = userHi;
+  rows.sessionHash[2 * row] = hashed[0];
+  rows.sessionHash[2 * row + 1] = hashed[1];
+  rows.amount[row] = scan.amount;
+  rows.sourceOf[row] = source;
+  noteStrings(rows, row);
+  counts.processed++;
+  if (scan.timestampMs > counts.maxTimestampMs) counts.maxTimestampMs = scan.timestampMs;
+  counts.bySeries.set(series.id, (counts.bySeries.get(series.id) ?? 0) + 1);
+}
+
+function noteStrings(rows: RowBatch, row: number): void {
+  rows.idStart[row] = scan.idStart;
+  rows.idEnd[row] = scan.idEnd;
+  rows.userStart[row] = scan.userStart;
+  rows.userEnd[row] = scan.userEnd;
+  rows.sessionStart[row] = scan.sessionStart;
+  rows.sessionEnd[row] = scan.sessionEnd;
+  rows.sourceStart[row] = scan.sourceStart;
+  rows.sourceEnd[row] = scan.sourceEnd;
+  rows.propertiesStart[row] = scan.propertiesStart;
+  rows.propertiesEnd[row] = scan.propertiesEnd;
+}
+
+/** A line that the scanner does not vouch for: the slow path decides, and unescapes its texts. */
+function applyOddLine(
+  memory: PartitionMemory,
+  project: ProjectEntry,
+  record: LogRecord,
+  line: Uint8Array,
+  counts: ApplyCounts,
+  refused: RefusedLine,
+): void {
+  const verdict = validatePlain(line, { receivedAtMs: record.receivedAtMs, makeId: noId });
+  if (!verdict.ok) {
+    const { code, message } = verdict.rejection;
+    counts.rejected.set(code, (counts.rejected.get(code) ?? 0) + 1);
+    refused(code, message, line);
+    return;
+  }
+  const source = memory.rows.sources.length;
+  const bytes = layOut(verdict.event);
+  memory.rows.sources.push(bytes);
+  applyScanned(memory, project, record.receivedAtMs, bytes, source, counts);
+}
+
+/** Ingest gives every event an id before it is logged. */
+function noId(): string {
+  throw new Error("an event without an id stands in the log");
+}
+
+/** Puts the event's texts one after the other and points `scan` at them. */
+function layOut(event: CanonicalEvent): Uint8Array {
+  const properties = Object.keys(event.properties).length > 0
+    ? JSON.stringify(event.properties)
+    : null;
+  const texts = [event.id, event.userId, event.type, event.sessionId, event.source, properties];
+  const parts = texts.map((text) => text === null ? null : encodeUtf8(text));
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + (part?.length ?? 0), 0));
+  let at = 0;
+  const ranges = parts.map((part) => {
+    if (part === null) return [-1, -1];
+    bytes.set(part, at);
+    return [at, at += part.length];
+  });
+  [scan.idStart, scan.idEnd] = ranges[0];
+  [scan.userStart, scan.userEnd] = ranges[1];
+  [scan.typeStart, scan.typeEnd] = ranges[2];
+  [scan.sessionStart, scan.sessionEnd] = ranges[3];
+  [scan.sourceStart, scan.sourceEnd] = ranges[4];
+  [scan.propertiesStart, scan.propertiesEnd] = ranges[5];
+  scan.timestampMs = event.timestampMs;
+  scan.amount = event.amount ?? NaN;
+  scan.category = event.category;
+  return bytes;
+}
+
+function setInt64(pairs: Uint32Array, row: number, value: number): void {
+  pairs[2 * row] = value >>> 0;
+  pairs[2 * row + 1] = Math.floor(value / 0x1_0000_0000);
+}

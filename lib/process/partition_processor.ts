@@ -1,0 +1,259 @@
+/**
+ * One partition in the hands of its shard: memory that makes a batch visible at once, and the
+ * commit that makes it permanent.
+ *
+ *     apply(record) ... apply(record)   -> rows and delta pending, visible to questions
+ *     commit()                          -> rows + delta + offset in one transaction of the store;
+ *                                          the cells of all levels take the delta in
+ *
+ * While a commit runs, further records go into a second set of rows and a second delta; a question
+ * sees cells, the delta that is being committed, and the one that is filling. A commit that fails
+ * leaves memory ahead of the store, so whoever owns the processor must give it up and open it anew.
+ */
+import type { LogRecord } from "../log/event_log.ts";
+import { releaseRecords } from "../log/release_records.ts";
+import { RollupDelta } from "../rollup/rollup_delta.ts";
+import type { CellFlush, PartitionStore, RowBatch } from "../store/event_store.ts";
+import { createRowBatch, resetRowBatch } from "../store/row_batch.ts";
+import {
+  type ApplyCounts,
+  applyRecord,
+  newApplyCounts,
+  type PartitionMemory,
+  type RefusedLine,
+} from "./apply_record.ts";
+import { DedupIndex } from "./dedup_index.ts";
+import { RollupCells } from "./rollup_cells.ts";
+import { SeriesTable } from "./series_table.ts";
+import { SessionIndex, sessionMemoryMs } from "./session_index.ts";
+
+/** Rows that a fresh batch has room for. */
+const ROWS_INITIAL = 1024;
+/** A batch that grew past this is let go after its commit when it was mostly empty. */
+const ROWS_KEPT = 16_384;
+
+export interface ProcessorOptions {
+  readonly dedupWindowMs: number;
+  readonly dedupBytesMax: number;
+  readonly sessionGapMs: number;
+  readonly sessionBytesMax: number;
+  /** Memory for rollup cells; past it they are flushed and forgotten. */
+  readonly cellBytesMax: number;
+  /** Deltas stored beside the cells are folded into them after this long, ms. */
+  readonly flushIntervalMs: number;
+  /** ... or when they have come to this many bytes. */
+  readonly flushBytes: number;
+}
+
+export class PartitionProcessor {
+  readonly series = new SeriesTable();
+  readonly cells: RollupCells;
+  /** Where the log is to be read on from, all of memory included. */
+  nextOffset = 0;
+  /** Where the store says it is to be read on from. */
+  storedOffset = 0;
+  /** received_at of the newest record applied, ms; 0 = none yet. */
+  lastReceivedAtMs = 0;
+  /** The same of the newest record stored. */
+  storedReceivedAtMs = 0;
+  /** Newest event time applied: the watermark, ms; 0 = none since the start. */
+  watermarkMs = 0;
+  /** When the oldest uncommitted record was applied, by the caller's clock; 0 = none is waiting. */
+  pendingSinceMs = 0;
+  counts: ApplyCounts = newApplyCounts();
+  readonly #memory: PartitionMemory;
+  #committing: RollupDelta | null = null;
+  /** Records whose bytes the pending rows point into. */
+  #records: LogRecord[] = [];
+  #spareRows: RowBatch = createRowBatch(ROWS_INITIAL);
+  #nextSeq = 0;
+  #deltaBytes = 0;
+  #flushedAtMs: number;
+
+  private constructor(
+    readonly store: PartitionStore,
+    readonly options: ProcessorOptions,
+    nowMs: number,
+  ) {
+    this.cells = new RollupCells(store, (series) => this.series.allSeriesOf(series));
+    this.#memory = {
+      series: this.series,
+      dedup: new DedupIndex(Math.ceil(options.dedupWindowMs / 1000), options.dedupBytesMax),
+      sessions: new SessionIndex(options.sessionGapMs, options.sessionBytesMax),
+      rows: createRowBatch(ROWS_INITIAL),
+      delta: new RollupDelta(),
+    };
+    this.#flushedAtMs = nowMs;
+  }
+
+  /** Reads back all that the last commit left. */
+  static async open(
+    store: PartitionStore,
+    options: ProcessorOptions,
+    nowMs: number,
+  ): Promise<PartitionProcessor> {
+    const processor = new PartitionProcessor(store, options, nowMs);
+    const loaded = await store.load();
+    processor.series.restore(loaded.series);
+    processor.nextOffset = processor.storedOffset = loaded.nextOffset;
+    processor.#nextSeq = loaded.nextSeq;
+    processor.lastReceivedAtMs = processor.storedReceivedAtMs = loaded.lastReceivedAtMs;
+    await processor.cells.load();
+    for (const bytes of loaded.deltas) {
+      const delta = RollupDelta.decode(bytes);
+      await processor.cells.prepare(delta);
+      processor.cells.apply(delta);
+      processor.#deltaBytes += bytes.length;
+    }
+    await processor.#restoreIndexes(loaded.lastReceivedAtMs);
+    return processor;
+  }
+
+  get partition(): number {
+    return this.store.partition;
+  }
+
+  /** Rows that wait for a commit. */
+  get pendingRows(): number {
+    return this.#memory.rows.count;
+  }
+
+  /** Whether the offset has moved past what the store knows, rows or not. */
+  get hasUncommitted(): boolean {
+    return this.#memory.rows.count > 0 || this.nextOffset !== this.storedOffset;
+  }
+
+  get isCommitting(): boolean {
+    return this.#committing !== null;
+  }
+
+  get dedupSize(): number {
+    return this.#memory.dedup.size;
+  }
+
+  /** Ids and users forgotten before their time because memory was full. */
+  get evicted(): number {
+    return this.#memory.dedup.evicted + this.#memory.sessions.evicted;
+  }
+
+  /** Takes one record into memory. Throws only on a broken invariant. */
+  apply(record: LogRecord, nowMs: number, refused: RefusedLine): void {
+    if (record.offset !== this.nextOffset) {
+      throw new Error(
+        `partition ${this.partition}: record at ${record.offset}, expected ${this.nextOffset}`,
+      );
+    }
+    applyRecord(this.#memory, record, this.counts, refused);
+    this.#records.push(record);
+    this.nextOffset = record.nextOffset;
+    this.lastReceivedAtMs = record.receivedAtMs;
+    if (this.pendingSinceMs === 0) this.pendingSinceMs = nowMs;
+  }
+
+  /** The counts since the last call. */
+  takeCounts(): ApplyCounts {
+    const counts = this.counts;
+    this.watermarkMs = Math.max(this.watermarkMs, counts.maxTimestampMs);
+    this.counts = newApplyCounts();
+    return counts;
+  }
+
+  /** Deltas that questions have to look at on top of the cells. */
+  openDeltas(): RollupDelta[] {
+    return this.#committing ? [this.#committing, this.#memory.delta] : [this.#memory.delta];
+  }
+
+  /**
+   * Makes all that was applied so far permanent, in one transaction. One at a time per partition.
+   * With `flushNow` the cells are stored as well. Throws StoreError; the processor is void then.
+   */
+  async commit(nowMs: number, flushNow = false): Promise<number> {
+    const { rows, delta } = this.#memory;
+    const offset = this.nextOffset;
+    const receivedAtMs = this.lastReceivedAtMs;
+    const records = this.#records;
+    this.#records = [];
+    this.#committing = delta;
+    this.#memory.rows = this.#spareRows;
+    this.#memory.delta = new RollupDelta();
+    this.pendingSinceMs = 0;
+    rows.firstSeq = this.#nextSeq;
+    this.#nextSeq += rows.count;
+    const nextSeq = this.#nextSeq;
+    const newSeries = this.series.takeFresh();
+
+    await this.cells.prepare(delta);
+    this.cells.apply(delta);
+    this.#committing = EMPTY_DELTA;
+    const encoded = delta.isEmpty ? null : delta.encode();
+    this.#deltaBytes += encoded?.length ?? 0;
+    const flush = flushNow || this.#flushIsDue(nowMs) ? this.#flushOf() : null;
+    const commit = {
+      rows,
+      nextOffset: offset,
+      nextSeq,
+      lastReceivedAtMs: receivedAtMs,
+      newSeries,
+      delta: encoded,
+    };
+    await this.store.commit(commit, flush);
+
+    this.storedOffset = offset;
+    this.storedReceivedAtMs = receivedAtMs;
+    if (flush !== null) {
+      this.cells.markFlushed();
+      this.#deltaBytes = 0;
+      this.#flushedAtMs = nowMs;
+      this.cells.evict(this.options.cellBytesMax);
+    }
+    this.#committing = null;
+    const stored = rows.count;
+    this.#recycle(rows);
+    releaseRecords(records);
+    return stored;
+  }
+
+  #flushIsDue(nowMs: number): boolean {
+    if (this.cells.dirtyCount === 0) return false;
+    return nowMs - this.#flushedAtMs >= this.options.flushIntervalMs ||
+      this.#deltaBytes >= this.options.flushBytes ||
+      this.cells.byteSize > this.options.cellBytesMax;
+  }
+
+  #flushOf(): CellFlush {
+    return { cells: this.cells.dirtyCells() };
+  }
+
+  #recycle(rows: RowBatch): void {
+    const oversized = rows.series.length > ROWS_KEPT && rows.count < rows.series.length / 4;
+    resetRowBatch(rows);
+    this.#spareRows = oversized ? createRowBatch(ROWS_INITIAL) : rows;
+  }
+
+  /** Dedup and sessions are functions of the rows: read back those that still matter. */
+  async #restoreIndexes(lastReceivedAtMs: number): Promise<void> {
+    const { dedup, sessions } = this.#memory;
+    const since = lastReceivedAtMs - this.options.dedupWindowMs - 1000;
+    await this.store.recentIds(since, (idHash, receivedAtMs, count) => {
+      for (let i = 0; i < count; i++) {
+        dedup.add(idHash[2 * i], idHash[2 * i + 1], receivedAtMs[i]);
+      }
+    });
+    const sessionsSince = lastReceivedAtMs - sessionMemoryMs(this.options.sessionGapMs) - 1000;
+    await this.store.recentSessions(sessionsSince, (user, session, lastMs, receivedMs, count) => {
+      for (let i = 0; i < count; i++) {
+        sessions.restore(
+          user[2 * i],
+          user[2 * i + 1],
+          session[2 * i],
+          session[2 * i + 1],
+          lastMs[i],
+          receivedMs[i],
+        );
+      }
+    });
+  }
+}
+
+/** Stands for a commit whose delta the cells have already taken in. */
+const EMPTY_DELTA = new RollupDelta();

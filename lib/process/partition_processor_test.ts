@@ -1,0 +1,285 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { MergedRollup } from "../query/partial.ts";
+import { planSeries, planSummary, type RollupPlan } from "../query/plan.ts";
+import type { LogRecord } from "../log/event_log.ts";
+import { openDuckdbPartition } from "../store/duckdb/mod.ts";
+import type { PartitionStore } from "../store/event_store.ts";
+import { answerRollups } from "./answer_rollups.ts";
+import { PartitionProcessor, type ProcessorOptions } from "./partition_processor.ts";
+
+const GAP_MS = 30 * 60_000;
+const WINDOW_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+/** A Tuesday, 22:13:20 UTC. */
+const T0 = 1_700_000_000_000;
+
+const options: ProcessorOptions = {
+  dedupWindowMs: WINDOW_MS,
+  dedupBytesMax: 1 << 20,
+  sessionGapMs: GAP_MS,
+  sessionBytesMax: 1 << 20,
+  cellBytesMax: 20_000,
+  flushIntervalMs: Infinity,
+  flushBytes: Infinity,
+};
+
+interface SentEvent {
+  readonly id: number;
+  readonly user: number;
+  readonly type: string;
+  readonly timestampMs: number;
+  readonly session: string | null;
+  readonly amount: number | null;
+}
+
+interface SentRecord {
+  readonly project: string;
+  readonly waitMs: number;
+  readonly events: readonly SentEvent[];
+}
+
+type Step =
+  | { readonly do: "record"; readonly record: SentRecord }
+  | { readonly do: "commit"; readonly flush: boolean }
+  | { readonly do: "reopen" }
+  | {
+    readonly do: "ask";
+    readonly from: number;
+    readonly length: number;
+    readonly byType: boolean;
+  };
+
+/** What is counted, by the plainest means. */
+class Model {
+  readonly stored: (SentEvent & { project: string; sessionKey: string })[] = [];
+  readonly #seen = new Map<string, number>();
+  readonly #current = new Map<string, { key: string; last: number; heard: number }>();
+  duplicates = 0;
+
+  apply(project: string, event: SentEvent, receivedMs: number): void {
+    const second = Math.floor(receivedMs / 1000);
+    const idKey = `${project}/${event.id}`;
+    const seen = this.#seen.get(idKey);
+    if (seen !== undefined && second - seen <= WINDOW_MS / 1000) {
+      this.duplicates++;
+      return;
+    }
+    this.#seen.set(idKey, second);
+    this.stored.push({ ...event, project, sessionKey: this.#session(project, event, second) });
+  }
+
+  #session(project: string, event: SentEvent, second: number): string {
+    if (event.session !== null) return `given ${event.session}`;
+    const user = `${project}/${event.user}`;
+    const now = this.#current.get(user);
+    const known = now !== undefined && second - now.heard <= (WINDOW_MS + GAP_MS) / 1000;
+    if (known && event.timestampMs < now.last - GAP_MS) {
+      now.heard = second;
+      return `${user} late ${Math.floor(event.timestampMs / GAP_MS)}`;
+    }
+    if (known && event.timestampMs <= now.last + GAP_MS) {
+      now.last = Math.max(now.last, event.timestampMs);
+      now.heard = second;
+      return now.key;
+    }
+    const key = `${user} from ${event.timestampMs}`;
+    this.#current.set(user, { key, last: event.timestampMs, heard: second });
+    return key;
+  }
+}
+
+/** A partition over a real store, and the log that it reads from. */
+class Partition {
+  readonly model = new Model();
+  readonly #folder = Deno.makeTempDirSync();
+  readonly #log: { record: SentRecord; receivedMs: number }[] = [];
+  #store!: PartitionStore;
+  processor!: PartitionProcessor;
+  #clockMs = T0;
+
+  async open(): Promise<void> {
+    this.#store = await openDuckdbPartition({
+      folder: this.#folder,
+      partition: 0,
+      memoryLimitMb: 64,
+    });
+    this.processor = await PartitionProcessor.open(this.#store, options, 0);
+    for (let offset = this.processor.nextOffset; offset < this.#log.length; offset++) {
+      this.#apply(offset);
+    }
+  }
+
+  send(record: SentRecord): void {
+    this.#clockMs += record.waitMs;
+    this.#log.push({ record, receivedMs: this.#clockMs });
+    for (const event of record.events) this.model.apply(record.project, event, this.#clockMs);
+    this.#apply(this.#log.length - 1);
+  }
+
+  #apply(offset: number): void {
+    const { record, receivedMs } = this.#log[offset];
+    const applied: LogRecord = {
+      partition: 0,
+      offset,
+      nextOffset: offset + 1,
+      events: record.events.length,
+      project: record.project,
+      receivedAtMs: receivedMs,
+      value: new TextEncoder().encode(record.events.map(lineOf).join("")),
+    };
+    this.processor.apply(applied, 0, (code, message) => assert.fail(`${code}: ${message}`));
+  }
+
+  async reopen(): Promise<void> {
+    await this.#store.close();
+    await this.open();
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close();
+    Deno.removeSync(this.#folder, { recursive: true });
+  }
+
+  async ask(plan: RollupPlan): Promise<MergedRollup> {
+    const partial = await answerRollups([this.processor], plan, {
+      settle: async (processor) => void await processor.commit(0),
+      completeUntilMs: () => 0,
+    });
+    return new MergedRollup([partial]);
+  }
+}
+
+function lineOf(event: SentEvent): string {
+  return JSON.stringify({
+    id: `event-${event.id}`,
+    user_id: `user-${event.user}`,
+    event_type: event.type,
+    timestamp: event.timestampMs,
+    ...(event.session === null ? {} : { session_id: event.session }),
+    ...(event.amount === null ? {} : { amount: event.amount }),
+  }) + "\n";
+}
+
+/** Asks a summary and a series, and holds every number against the model. */
+async function check(partition: Partition, step: Extract<Step, { do: "ask" }>): Promise<void> {
+  const toMs = step.from + step.length;
+  const types = step.byType ? ["view", "buy"] : [];
+  const question = { project: "shop", fromMs: step.from, toMs, types };
+  const summary = planSummary(question);
+  const series = planSeries({
+    ...question,
+    metric: "users",
+    granularity: step.length > 2 * DAY_MS ? "day" : "hour",
+    timeZone: "Asia/Kathmandu",
+    groupByType: step.byType,
+  });
+  assert.ok(summary.ok && series.ok);
+  for (const plan of [summary.plan.rollup, series.plan.rollup]) {
+    const answer = await partition.ask(plan);
+    for (let bucket = 0; bucket + 1 < plan.boundsMs.length; bucket++) {
+      const inside = partition.model.stored.filter((event) =>
+        event.project === "shop" && event.timestampMs >= plan.boundsMs[bucket] &&
+        event.timestampMs < plan.boundsMs[bucket + 1] &&
+        (types.length === 0 || types.includes(event.type))
+      );
+      if (plan.wantTotal !== null) checkGroup(answer, "", bucket, inside, plan.wantTotal);
+      if (plan.wantByType === null) continue;
+      for (const type of ["view", "buy"]) {
+        const ofType = inside.filter((event) => event.type === type);
+        checkGroup(answer, type, bucket, ofType, plan.wantByType);
+      }
+    }
+  }
+}
+
+function checkGroup(
+  answer: MergedRollup,
+  group: string,
+  bucket: number,
+  events: Model["stored"],
+  want: number,
+): void {
+  const amounts = events.flatMap((event) => event.amount ?? []);
+  assert.equal(answer.events(group, bucket), events.length, `events of "${group}" in ${bucket}`);
+  assert.equal(answer.amountCount(group, bucket), amounts.length);
+  assert.equal(answer.amountSum(group, bucket), amounts.reduce((sum, amount) => sum + amount, 0));
+  if (want & 1) {
+    assert.equal(answer.users(group, bucket).count, new Set(events.map((e) => e.user)).size);
+  }
+  if (want & 2) {
+    const sessions = new Set(events.map((event) => event.sessionKey)).size;
+    assert.equal(answer.sessions(group, bucket).count, sessions, "sessions");
+  }
+}
+
+const spanMs = 3 * DAY_MS;
+const sentEvent: fc.Arbitrary<SentEvent> = fc.record({
+  id: fc.nat(80),
+  user: fc.nat(6),
+  type: fc.constantFrom("view", "buy", "leave"),
+  timestampMs: fc.oneof(
+    fc.integer({ min: T0 - spanMs, max: T0 }),
+    fc.integer({ min: T0 - 5 * 60_000, max: T0 }),
+    fc.constantFrom(T0, T0 - 60_000, T0 - DAY_MS),
+  ),
+  session: fc.option(fc.constantFrom("s1", "s2"), { freq: 3 }),
+  amount: fc.option(fc.nat(400).map((quarters) => quarters / 4)),
+});
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant("record" as const),
+      record: fc.record({
+        project: fc.constantFrom("shop", "shop", "other"),
+        waitMs: fc.oneof(fc.nat(60_000), fc.nat(2 * WINDOW_MS)),
+        events: fc.array(sentEvent, { minLength: 1, maxLength: 12 }),
+      }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("commit" as const), flush: fc.boolean() }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("reopen" as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("ask" as const),
+      from: fc.integer({ min: T0 - spanMs - DAY_MS, max: T0 }),
+      length: fc.oneof(fc.nat(200_000), fc.nat(6 * 3_600_000), fc.nat(spanMs + DAY_MS)),
+      byType: fc.boolean(),
+    }),
+  },
+);
+
+Deno.test("PartitionProcessor answers equal a recount over commits, flushes and restarts", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 20 }), async (steps) => {
+      const partition = new Partition();
+      await partition.open();
+      try {
+        for (const each of steps) {
+          if (each.do === "record") partition.send(each.record);
+          else if (each.do === "commit") await partition.processor.commit(0, each.flush);
+          else if (each.do === "reopen") await partition.reopen();
+          else await check(partition, each);
+        }
+        const all = {
+          do: "ask",
+          from: T0 - 5 * DAY_MS,
+          length: 6 * DAY_MS,
+          byType: false,
+        } as const;
+        await check(partition, all);
+        await partition.processor.commit(0, true);
+        await partition.reopen();
+        await check(partition, all);
+      } finally {
+        await partition.close();
+      }
+    }),
+    { numRuns: 60 },
+  );
+});

@@ -1,0 +1,100 @@
+/** The points of a time series, read from the shards' partials of a SeriesPlan. */
+
+import { SERIES_POINTS_MAX } from "../config/limits.ts";
+import {
+  type Accuracy,
+  DISTINCT_ESTIMATE,
+  EXACT,
+  type Metric,
+  QUANTILE_ESTIMATE,
+} from "./metric.ts";
+import { type DistinctCount, MergedRollup, type RollupPartial } from "./partial.ts";
+import type { PlanRefusal, SeriesPlan } from "./plan.ts";
+
+/** One value of a series. */
+export interface SeriesPoint {
+  /** Start of the bucket in the time zone, ms since the epoch; see SeriesPlan.labelsMs. */
+  readonly labelMs: number;
+  /** 0 in a bucket without events, for averages and percentiles too. */
+  readonly value: number;
+  /** The event type, or null when not grouped. */
+  readonly type: string | null;
+}
+
+export interface SeriesFigures {
+  /** By type in code unit order, then by time; no bucket is left out. */
+  readonly points: readonly SeriesPoint[];
+  /** The least exact of the points. */
+  readonly accuracy: Accuracy;
+  /** Everything received before this is counted, ms since the epoch; Infinity = no shard. */
+  readonly completeUntilMs: number;
+}
+
+/**
+ * Reads the series. Grouped by type, it has the types that have events in the range, and all types
+ * that the question names. A refusal says that there are more groups than one answer can hold.
+ */
+export function seriesFigures(
+  plan: SeriesPlan,
+  partials: readonly RollupPartial[],
+): { ok: true; figures: SeriesFigures } | { ok: false; refusal: PlanRefusal } {
+  const merged = new MergedRollup(partials);
+  const buckets = plan.labelsMs.length;
+  const groups = plan.groupByType
+    ? [...new Set([...plan.rollup.types ?? [], ...merged.groups])].sort()
+    : [""];
+  if (merged.tooManyGroups || groups.length * buckets > SERIES_POINTS_MAX) {
+    const detail =
+      `a series has at most ${SERIES_POINTS_MAX} points (buckets times event types); ` +
+      "name fewer event_types, or use a coarser granularity or a shorter range";
+    return { ok: false, refusal: { parameter: "group_by", detail } };
+  }
+  const points: SeriesPoint[] = [];
+  let accuracy: Accuracy = EXACT;
+  for (const group of groups) {
+    for (let bucket = 0; bucket < buckets; bucket++) {
+      const read = readMetric(plan.metric, merged, group, bucket);
+      if (read.accuracy !== EXACT) accuracy = read.accuracy;
+      const type = plan.groupByType ? group : null;
+      points.push({ labelMs: plan.labelsMs[bucket], value: read.value, type });
+    }
+  }
+  return { ok: true, figures: { points, accuracy, completeUntilMs: merged.completeUntilMs } };
+}
+
+interface MetricValue {
+  readonly value: number;
+  readonly accuracy: Accuracy;
+}
+
+function readMetric(
+  metric: Metric,
+  merged: MergedRollup,
+  group: string,
+  bucket: number,
+): MetricValue {
+  switch (metric.kind) {
+    case "events":
+      return { value: merged.events(group, bucket), accuracy: EXACT };
+    case "users":
+      return distinctValue(merged.users(group, bucket));
+    case "sessions":
+      return distinctValue(merged.sessions(group, bucket));
+    case "sum":
+      return { value: merged.amountSum(group, bucket), accuracy: EXACT };
+    case "average": {
+      const count = merged.amountCount(group, bucket);
+      const value = count === 0 ? 0 : merged.amountSum(group, bucket) / count;
+      return { value, accuracy: EXACT };
+    }
+    case "quantile": {
+      if (merged.amountCount(group, bucket) === 0) return { value: 0, accuracy: EXACT };
+      const value = merged.amountQuantile(group, bucket, metric.quantile);
+      return { value, accuracy: QUANTILE_ESTIMATE };
+    }
+  }
+}
+
+function distinctValue(distinct: DistinctCount): MetricValue {
+  return { value: distinct.count, accuracy: distinct.exact ? EXACT : DISTINCT_ESTIMATE };
+}

@@ -1,0 +1,269 @@
+/**
+ * HyperLogLog: how many different hashes were added, in bounded memory, mergeable.
+ *
+ * Up to SPARSE_MAX different hashes it is the set of them, and its answer is exact. Beyond, it turns
+ * into 2^14 registers (hyperloglog_registers.ts) with a standard error of 0.81 %. Which of the two
+ * it is depends on the hashes alone, not on the order or grouping they came in, so parts merged give
+ * exactly what the whole would.
+ *
+ * Encoded, all numbers little endian:
+ *
+ *     +------------+---------+--------+-----------+------------------------------------------+
+ *     | u8 version | u8 form | u16 0  | u32 count | sparse: count x (u32 lo, u32 hi)         |
+ *     |            |         |        |           | dense:  count = 16384 x u8 register      |
+ *     +------------+---------+--------+-----------+------------------------------------------+
+ *
+ * There are many thousands of these at once, one or two to a rollup cell, most of them with a few
+ * users: an empty one holds no table, the first table has 8 places.
+ */
+import {
+  areRegistersSound,
+  estimateFromRegisters,
+  raiseRegisters,
+  rankOf,
+  REGISTER_WORDS,
+  registerOf,
+  REGISTERS,
+} from "./hyperloglog_registers.ts";
+import { SketchError } from "./sketch_error.ts";
+
+/** As many different hashes are kept and counted exactly. */
+export const SPARSE_MAX = 2048;
+
+const VERSION = 1;
+const FORM_SPARSE = 0;
+const FORM_DENSE = 1;
+const HEADER_BYTES = 8;
+const TABLE_SLOTS_MIN = 8;
+/** Memory of this object without its arrays, and of a typed array without its content. */
+const OBJECT_BYTES = 64;
+const ARRAY_BYTES = 120;
+
+/** Where registers are brought to that lie unaligned in encoded bytes. */
+const aligned = new Int32Array(REGISTER_WORDS);
+
+/** A count of distinct 64-bit hashes; see the module's comment. */
+export class HyperLogLog {
+  /** Sparse: pairs of lo, hi by open addressing; 0, 0 is an empty place. */
+  #table: Int32Array | null = null;
+  /** Sparse: how many hashes, the one that is 0, 0 included. */
+  #count = 0;
+  /** Sparse: the hash 0, 0 was added, which the table cannot hold. */
+  #hasZero = false;
+  /** Dense: the registers; null as long as this is sparse. */
+  #registers: Uint8Array<ArrayBuffer> | null = null;
+  /** Dense: the last estimate, or -1 when registers have changed since. */
+  #estimate = -1;
+
+  /** True as long as estimate() is exact. */
+  get exact(): boolean {
+    return this.#registers === null;
+  }
+
+  /** Memory in bytes, about. */
+  get byteSize(): number {
+    if (this.#registers !== null) return OBJECT_BYTES + ARRAY_BYTES + REGISTERS;
+    return OBJECT_BYTES + (this.#table === null ? 0 : ARRAY_BYTES + this.#table.byteLength);
+  }
+
+  /** Adds one hash, as two unsigned 32-bit words of hash64. */
+  add(lo: number, hi: number): void {
+    const registers = this.#registers;
+    if (registers === null) {
+      this.#addSparse(lo, hi);
+      return;
+    }
+    const register = registerOf(hi);
+    const rank = rankOf(lo, hi);
+    if (registers[register] < rank) {
+      registers[register] = rank;
+      this.#estimate = -1;
+    }
+  }
+
+  /** The number of different hashes added, a whole number: exact, or within about 0.81 %. */
+  estimate(): number {
+    if (this.#registers === null) return this.#count;
+    if (this.#estimate < 0) {
+      this.#estimate = Math.round(estimateFromRegisters(wordsOf(this.#registers)));
+    }
+    return this.#estimate;
+  }
+
+  /** Adds everything that was added to `other`, which stays as it is. */
+  merge(other: HyperLogLog): void {
+    if (other.#registers !== null) {
+      this.#raise(wordsOf(other.#registers));
+      return;
+    }
+    if (other.#hasZero) this.add(0, 0);
+    const table = other.#table;
+    if (table === null) return;
+    for (let slot = 0; slot < table.length; slot += 2) {
+      const lo = table[slot];
+      const hi = table[slot + 1];
+      if ((lo | hi) !== 0) this.add(lo, hi);
+    }
+  }
+
+  /**
+   * Adds everything an encoded sketch holds, without building that sketch.
+   * Throws SketchError, and then nothing was added.
+   */
+  mergeEncoded(bytes: Uint8Array): void {
+    const count = checkEncoded(bytes);
+    if (bytes[1] === FORM_DENSE) {
+      const words = encodedRegisters(bytes);
+      if (!areRegistersSound(words)) throw new SketchError("HyperLogLog: a register is too high");
+      this.#raise(words);
+      return;
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset + HEADER_BYTES, count * 8);
+    for (let at = 0; at < count * 8; at += 8) {
+      this.add(view.getUint32(at, true), view.getUint32(at + 4, true));
+    }
+  }
+
+  /** An independent copy. */
+  clone(): HyperLogLog {
+    const copy = new HyperLogLog();
+    copy.#table = this.#table?.slice() ?? null;
+    copy.#count = this.#count;
+    copy.#hasZero = this.#hasZero;
+    copy.#registers = this.#registers?.slice() ?? null;
+    copy.#estimate = this.#estimate;
+    return copy;
+  }
+
+  /** The bytes to store: 8 and 8 for each hash while exact, else 16,392. */
+  encode(): Uint8Array<ArrayBuffer> {
+    const registers = this.#registers;
+    const count = registers === null ? this.#count : REGISTERS;
+    const bytes = new Uint8Array(HEADER_BYTES + (registers === null ? count * 8 : REGISTERS));
+    const view = new DataView(bytes.buffer);
+    bytes[0] = VERSION;
+    bytes[1] = registers === null ? FORM_SPARSE : FORM_DENSE;
+    view.setUint32(4, count, true);
+    if (registers !== null) {
+      bytes.set(registers, HEADER_BYTES);
+      return bytes;
+    }
+    // The hash 0, 0 stands first where it was added: these bytes are 0 already.
+    let at = HEADER_BYTES + (this.#hasZero ? 8 : 0);
+    const table = this.#table;
+    for (let slot = 0; table !== null && slot < table.length; slot += 2) {
+      const lo = table[slot];
+      const hi = table[slot + 1];
+      if ((lo | hi) === 0) continue;
+      view.setUint32(at, lo, true);
+      view.setUint32(at + 4, hi, true);
+      at += 8;
+    }
+    return bytes;
+  }
+
+  /** The sketch that encode() wrote. Throws SketchError on any other bytes. */
+  static decode(bytes: Uint8Array): HyperLogLog {
+    const sketch = new HyperLogLog();
+    sketch.mergeEncoded(bytes);
+    if (bytes[1] === FORM_SPARSE && sketch.#count !== checkEncoded(bytes)) {
+      throw new SketchError("HyperLogLog: a hash stands twice");
+    }
+    return sketch;
+  }
+
+  #addSparse(lo: number, hi: number): void {
+    if ((lo | hi) === 0) {
+      if (this.#hasZero) return;
+      this.#hasZero = true;
+      this.#counted();
+      return;
+    }
+    const table = this.#table ?? (this.#table = new Int32Array(2 * TABLE_SLOTS_MIN));
+    const mask = table.length - 1;
+    // The table holds signed words, which the runtime handles faster: compare as such.
+    const low = lo | 0;
+    const high = hi | 0;
+    let slot = (low << 1) & mask;
+    for (;;) {
+      const slotLow = table[slot];
+      const slotHigh = table[slot + 1];
+      if (slotLow === low && slotHigh === high) return;
+      if ((slotLow | slotHigh) === 0) break;
+      slot = (slot + 2) & mask;
+    }
+    table[slot] = low;
+    table[slot + 1] = high;
+    this.#counted();
+  }
+
+  /** One more hash: turns dense above SPARSE_MAX, keeps at least a quarter of the table empty. */
+  #counted(): void {
+    this.#count++;
+    if (this.#count > SPARSE_MAX) this.#turnDense();
+    else if (this.#table !== null && this.#count * 8 > this.#table.length * 3) this.#grow();
+  }
+
+  #grow(): void {
+    const old = this.#table!;
+    const table = new Int32Array(old.length * 2);
+    const mask = table.length - 1;
+    for (let from = 0; from < old.length; from += 2) {
+      const lo = old[from];
+      const hi = old[from + 1];
+      if ((lo | hi) === 0) continue;
+      let slot = (lo << 1) & mask;
+      while ((table[slot] | table[slot + 1]) !== 0) slot = (slot + 2) & mask;
+      table[slot] = lo;
+      table[slot + 1] = hi;
+    }
+    this.#table = table;
+  }
+
+  #turnDense(): Uint8Array<ArrayBuffer> {
+    const table = this.#table;
+    const registers = new Uint8Array(REGISTERS);
+    this.#registers = registers;
+    this.#table = null;
+    this.#estimate = -1;
+    if (this.#hasZero) this.add(0, 0);
+    for (let slot = 0; table !== null && slot < table.length; slot += 2) {
+      const lo = table[slot];
+      const hi = table[slot + 1];
+      if ((lo | hi) !== 0) this.add(lo, hi);
+    }
+    return registers;
+  }
+
+  #raise(words: Int32Array): void {
+    raiseRegisters(wordsOf(this.#registers ?? this.#turnDense()), words);
+    this.#estimate = -1;
+  }
+}
+
+function wordsOf(registers: Uint8Array<ArrayBuffer>): Int32Array {
+  return new Int32Array(registers.buffer, registers.byteOffset, REGISTER_WORDS);
+}
+
+/** The count of encoded bytes whose frame is sound. Throws SketchError. */
+function checkEncoded(bytes: Uint8Array): number {
+  if (bytes.length < HEADER_BYTES || bytes[0] !== VERSION || (bytes[2] | bytes[3]) !== 0) {
+    throw new SketchError("HyperLogLog: not an encoded sketch of version 1");
+  }
+  const count = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES).getUint32(4, true);
+  const sound = bytes[1] === FORM_SPARSE
+    ? count <= SPARSE_MAX && bytes.length === HEADER_BYTES + count * 8
+    : bytes[1] === FORM_DENSE && count === REGISTERS && bytes.length === HEADER_BYTES + REGISTERS;
+  if (!sound) {
+    throw new SketchError(`HyperLogLog: ${bytes.length} bytes do not fit a count of ${count}`);
+  }
+  return count;
+}
+
+/** The registers of checked dense bytes as words, in place where they lie aligned. */
+function encodedRegisters(bytes: Uint8Array): Int32Array {
+  const offset = bytes.byteOffset + HEADER_BYTES;
+  if (offset % 4 === 0) return new Int32Array(bytes.buffer, offset, REGISTER_WORDS);
+  new Uint8Array(aligned.buffer).set(bytes.subarray(HEADER_BYTES));
+  return aligned;
+}

@@ -1,0 +1,94 @@
+/**
+ * Reads one data chunk of a result: numeric columns in bulk, strings and blobs one at a time.
+ *
+ * Everything is copied out of native memory, so values may be kept after the next chunk.
+ */
+
+import { type DataChunk, native, STRING_BYTES, STRING_INLINE_MAX } from "./native.ts";
+
+const WORD = 0x1_0000_0000;
+
+const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+
+export class ChunkReader {
+  readonly count: number;
+  readonly #chunk: DataChunk;
+
+  constructor(chunk: DataChunk) {
+    this.#chunk = chunk;
+    this.count = native.data_chunk_get_size(chunk);
+  }
+
+  /** An INTEGER column. */
+  int32(column: number): Int32Array {
+    return new Int32Array(this.#bytes(column, 4).buffer);
+  }
+
+  /** A UTINYINT column. */
+  uint8(column: number): Uint8Array {
+    return this.#bytes(column, 1);
+  }
+
+  /** A UBIGINT column as pairs of words, low word first. */
+  pairs(column: number): Uint32Array {
+    return new Uint32Array(this.#bytes(column, 8).buffer);
+  }
+
+  /** A BIGINT or TIMESTAMP_MS column as numbers: exact up to 2^53. */
+  int64(column: number): Float64Array {
+    const words = new Int32Array(this.#bytes(column, 8).buffer);
+    const values = new Float64Array(this.count);
+    for (let i = 0; i < this.count; i++) {
+      values[i] = words[2 * i + 1] * WORD + (words[2 * i] >>> 0);
+    }
+    return values;
+  }
+
+  /** A DOUBLE column; null is NaN. */
+  float64(column: number): Float64Array {
+    const values = new Float64Array(this.#bytes(column, 8).buffer);
+    const valid = this.#validity(column);
+    if (valid !== null) {
+      for (let i = 0; i < this.count; i++) {
+        if ((valid[i >>> 3] & (1 << (i & 7))) === 0) values[i] = NaN;
+      }
+    }
+    return values;
+  }
+
+  /** A VARCHAR column; `nullText` stands for null. */
+  strings(column: number): (string | null)[] {
+    return this.blobs(column).map((bytes) => bytes === null ? null : decoder.decode(bytes));
+  }
+
+  /** The bytes of a BLOB or VARCHAR column. */
+  blobs(column: number): (Uint8Array | null)[] {
+    const text = this.#bytes(column, STRING_BYTES);
+    const words = new Uint32Array(text.buffer);
+    const valid = this.#validity(column);
+    const values: (Uint8Array | null)[] = new Array(this.count);
+    for (let i = 0; i < this.count; i++) {
+      if (valid !== null && (valid[i >>> 3] & (1 << (i & 7))) === 0) {
+        values[i] = null;
+        continue;
+      }
+      const length = words[4 * i], at = STRING_BYTES * i;
+      values[i] = length <= STRING_INLINE_MAX
+        ? text.slice(at + 4, at + 4 + length)
+        : new Uint8Array(native.get_data_from_pointer(text.buffer, at + 8, length));
+    }
+    return values;
+  }
+
+  #bytes(column: number, size: number): Uint8Array<ArrayBuffer> {
+    const vector = native.data_chunk_get_vector(this.#chunk, column);
+    return new Uint8Array(native.vector_get_data(vector, size * this.count));
+  }
+
+  /** Bits of the valid rows, or null when all are. */
+  #validity(column: number): Uint8Array | null {
+    const vector = native.data_chunk_get_vector(this.#chunk, column);
+    const bytes = 8 * Math.ceil(this.count / 64);
+    return native.vector_get_validity(vector, bytes) as Uint8Array | null;
+  }
+}

@@ -1,0 +1,3 @@
+/** The embedded EventStore: one DuckDB file for each partition. */
+
+export { type DuckdbPartitionOptions, openDuckdbPartition } from "./open_duckdb_partition.ts";

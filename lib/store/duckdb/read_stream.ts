@@ -1,0 +1,58 @@
+/** Runs SQL on one connection; results come as a stream of chunks, so memory stays bounded. */
+
+import { ChunkReader } from "./chunk_reader.ts";
+import { type Connection, native, type Value } from "./native.ts";
+
+/** Runs statements whose results do not matter. */
+export async function runSql(connection: Connection, sql: string): Promise<void> {
+  await native.query(connection, sql);
+}
+
+/** A value to bind: TIMESTAMP_MS. */
+export function timestampValue(ms: number): Value {
+  return native.create_timestamp_ms({ millis: BigInt(Math.ceil(ms)) });
+}
+
+/** A value to bind: VARCHAR. */
+export function textValue(text: string): Value {
+  return native.create_varchar(text);
+}
+
+/** A value to bind: UBIGINT of a pair of words. */
+export function pairValue(low: number, high: number): Value {
+  return native.create_uint64((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0));
+}
+
+/**
+ * Runs one SELECT with `values` bound to its `?`s and calls `onChunk` for each chunk of the result
+ * in turn. When it throws, the stream is ended before the error goes on, so that the connection
+ * can be used again.
+ */
+export async function readStream(
+  connection: Connection,
+  sql: string,
+  values: readonly Value[],
+  onChunk: (chunk: ChunkReader) => void,
+): Promise<void> {
+  const statement = await native.prepare(connection, sql);
+  try {
+    values.forEach((value, i) => native.bind_value(statement, i + 1, value));
+    const result = await native.execute_prepared_streaming(statement);
+    let ended = false;
+    try {
+      while (true) {
+        const chunk = await native.fetch_chunk(result);
+        ended = chunk === null || native.data_chunk_get_size(chunk) === 0;
+        if (ended) return;
+        onChunk(new ChunkReader(chunk!));
+      }
+    } finally {
+      if (!ended) {
+        native.interrupt(connection);
+        await native.fetch_chunk(result).catch(() => null);
+      }
+    }
+  } finally {
+    native.destroy_prepare_sync(statement);
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * The EventStore port: rows, rollup cells and the next offset of one partition, changed together.
+ *
+ * A PartitionStore has one owner at a time (the shard that owns the partition). `commit` is the
+ * only way anything becomes permanent: rows, the rollup delta, new series, flushed cells and the
+ * next offset go in ONE transaction, or none of them does. Dedup and session state are functions of
+ * the rows, so a restart reads them back from the rows (`recentIds`, `recentSessions`).
+ *
+ * Contract: tests/contract/event_store_contract.ts, over every adapter.
+ */
+
+/**
+ * Rows as a struct of arrays. 64-bit values are pairs of 32-bit words, low word first, so that the
+ * hot path never makes a BigInt; [2 * i] is the low word of row i and [2 * i + 1] the high word.
+ * Strings are byte ranges of `sources[sourceOf[i]]` (UTF-8, already unescaped); start -1 is null.
+ */
+export interface RowBatch {
+  count: number;
+  /** Sequence number of row 0; rows of a partition are numbered densely in log order. */
+  firstSeq: number;
+  /** Interned (project, type): see Series. */
+  series: Int32Array;
+  /** EventType number of analytics.v1, 1 to 4. */
+  category: Uint8Array;
+  /** Event time, ms since the epoch, int64 pairs. */
+  timestampMs: Uint32Array;
+  /** Time of ingest, ms since the epoch, int64 pairs. */
+  receivedAtMs: Uint32Array;
+  /** hash64 of project and event id, uint64 pairs. */
+  idHash: Uint32Array;
+  /** hash64 of project and user id. */
+  userHash: Uint32Array;
+  /** hash64 of project and the session, given or derived. */
+  sessionHash: Uint32Array;
+  /** NaN = the event has no amount. */
+  amount: Float64Array;
+  /** The buffers that the byte ranges below point into. */
+  sources: Uint8Array[];
+  sourceOf: Int32Array;
+  idStart: Int32Array;
+  idEnd: Int32Array;
+  userStart: Int32Array;
+  userEnd: Int32Array;
+  /** -1: the client gave no session id. */
+  sessionStart: Int32Array;
+  sessionEnd: Int32Array;
+  /** The event's `source` field; -1: none. */
+  sourceStart: Int32Array;
+  sourceEnd: Int32Array;
+  /** The properties object as JSON text; -1: none. */
+  propertiesStart: Int32Array;
+  propertiesEnd: Int32Array;
+}
+
+/** One interned (project, type). `type` null is the series of all types of the project. */
+export interface Series {
+  readonly id: number;
+  readonly project: string;
+  readonly type: string | null;
+}
+
+/** Rollup levels: the width of a cell's bucket. */
+export const LEVEL_MINUTE = 0;
+export const LEVEL_HOUR = 1;
+export const LEVEL_DAY = 2;
+export type Level = 0 | 1 | 2;
+
+/** One rollup cell as stored. `bucket` counts buckets of that level since the epoch (UTC). */
+export interface StoredCell {
+  readonly level: Level;
+  readonly bucket: number;
+  readonly series: number;
+  readonly events: number;
+  readonly minTimestampMs: number;
+  readonly maxTimestampMs: number;
+  readonly amountCount: number;
+  readonly amountSum: number;
+  /** Encoded sketches; null when not asked for or empty. */
+  readonly users: Uint8Array | null;
+  readonly sessions: Uint8Array | null;
+  readonly amounts: Uint8Array | null;
+}
+
+/** All that one transaction makes permanent. */
+export interface PartitionCommit {
+  readonly rows: RowBatch;
+  /** Where the log is to be read on from. */
+  readonly nextOffset: number;
+  /** Sequence number that the next row will get. */
+  readonly nextSeq: number;
+  /** received_at of the last record applied, ms. */
+  readonly lastReceivedAtMs: number;
+  /** Series interned since the last commit. */
+  readonly newSeries: readonly Series[];
+  /** Encoded rollup change of exactly these rows; null when there were none. */
+  readonly delta: Uint8Array | null;
+}
+
+/** Cells that replace what is stored under their keys, and make the deltas so far redundant. */
+export interface CellFlush {
+  readonly cells: readonly StoredCell[];
+}
+
+/** What a shard needs to go on where the last commit left off. */
+export interface LoadedPartition {
+  readonly nextOffset: number;
+  readonly nextSeq: number;
+  readonly lastReceivedAtMs: number;
+  readonly series: readonly Series[];
+  /** Deltas committed since the last cell flush, oldest first. */
+  readonly deltas: readonly Uint8Array[];
+}
+
+export { WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "../rollup/want.ts";
+
+/** Cells of one level, buckets [fromBucket, toBucket), of the named series (null = all). */
+export interface CellQuery {
+  readonly level: Level;
+  readonly fromBucket: number;
+  readonly toBucket: number;
+  readonly series: readonly number[] | null;
+  /** WANT_* bits. */
+  readonly want: number;
+}
+
+/** Numeric columns of rows in a time range: for the parts of a range that no whole minute covers. */
+export interface RangeRows {
+  readonly count: number;
+  readonly series: Int32Array;
+  /** uint64 pairs, low word first. */
+  readonly userHash: Uint32Array;
+  readonly sessionHash: Uint32Array;
+  /** ms since the epoch. */
+  readonly timestampMs: Float64Array;
+  /** NaN = none. */
+  readonly amount: Float64Array;
+}
+
+/** One event as the store gives it back. */
+export interface StoredEvent {
+  readonly seq: number;
+  readonly id: string;
+  readonly userId: string;
+  readonly type: string;
+  readonly category: number;
+  readonly timestampMs: number;
+  readonly receivedAtMs: number;
+  /** Given by the client, or the derived one as 16 hex digits of its hash. */
+  readonly sessionId: string;
+  readonly source: string | null;
+  /** JSON text of the properties object. */
+  readonly properties: string;
+  readonly amount: number | null;
+}
+
+/** Totals of one user in one partition, for the profile. */
+export interface UserTotals {
+  readonly events: number;
+  readonly sessions: number;
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
+}
+
+/** Events of one user, newest first, time range half open [fromMs, toMs). */
+export interface UserEventsQuery {
+  readonly project: string;
+  readonly userId: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly limit: number;
+  /** Page on: only rows before this (timestampMs, seq) place, newest first. */
+  readonly before: { readonly timestampMs: number; readonly seq: number } | null;
+  /** hash64 of project and user id, [low, high]: finds the rows faster where it is known. */
+  readonly userHash?: readonly [low: number, high: number];
+}
+
+/** The store of one partition. All methods throw StoreError on an operating failure. */
+export interface PartitionStore {
+  readonly partition: number;
+  load(): Promise<LoadedPartition>;
+  /** Calls `onChunk(idHash pairs, receivedAtMs, count)` for rows received at or after sinceMs. */
+  recentIds(
+    sinceMs: number,
+    onChunk: (idHash: Uint32Array, receivedAtMs: Float64Array, count: number) => void,
+  ): Promise<void>;
+  /** Per user with derived sessions received since: the session of the latest event time. */
+  recentSessions(
+    sinceMs: number,
+    onChunk: (
+      userHash: Uint32Array,
+      sessionHash: Uint32Array,
+      lastTimestampMs: Float64Array,
+      lastReceivedAtMs: Float64Array,
+      count: number,
+    ) => void,
+  ): Promise<void>;
+  /** One transaction: rows, delta, series, offset, and the flushed cells if given. */
+  commit(commit: PartitionCommit, flush: CellFlush | null): Promise<void>;
+  /** Buckets of a level that have stored cells, ascending. */
+  storedBuckets(level: Level): Promise<number[]>;
+  readCells(query: CellQuery): Promise<StoredCell[]>;
+  /** Committed rows with fromMs <= timestamp < toMs of the named series (null = all). */
+  rowsInRange(fromMs: number, toMs: number, series: readonly number[] | null): Promise<RangeRows>;
+  userEvents(query: UserEventsQuery): Promise<StoredEvent[]>;
+  userTotals(
+    project: string,
+    userId: string,
+    fromMs: number,
+    toMs: number,
+    userHash?: readonly [low: number, high: number],
+  ): Promise<UserTotals | null>;
+  /** Bytes on disk, for metrics. */
+  sizeBytes(): number;
+  /** Releases files and native handles. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Stable codes of a store that cannot do its work. */
+export type StoreErrorCode =
+  | "RTA_STORE_UNAVAILABLE"
+  | "RTA_STORE_LOCKED"
+  | "RTA_STORE_FULL"
+  | "RTA_STORE_FORMAT"
+  | "RTA_STORE_CORRUPT";
+
+/** An operating failure of the store. */
+export class StoreError extends Error {
+  constructor(readonly code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "StoreError";
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * All metrics of the platform, declared in one place (prom-client, a registry of its own).
+ *
+ * Names and labels of the first part are used by dashboards that exist already and never change;
+ * the second part is ours and named `rta_<noun>_<unit>[_total]`. Every label has bounded values:
+ * roles, reason codes and error codes are closed lists, event types are bounded by EventTypeLabels.
+ *
+ * What is counted per event is counted in plain arrays (EventCounts, HttpMeter) and copied into
+ * prom-client when the metrics are read.
+ */
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Role } from "../config/variables.ts";
+import { EventCounts } from "./event_counts.ts";
+import { EventTypeLabels } from "./event_type_labels.ts";
+import { HttpMeter } from "./http_meter.ts";
+
+/** Buckets of times that end at the client, seconds. */
+const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+/** Buckets of work on disk, seconds. */
+const COMMIT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** `event_type` of a measurement that is of a whole batch and not of one event. */
+export const BATCH_TYPE = "batch";
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/**
+ * Makes the metrics of one process.
+ *
+ * @param startedAtMs when the process started, ms since the epoch
+ * @param now a clock, ms since the epoch
+ */
+export function createMetrics(startedAtMs: number, now: () => number = Date.now) {
+  const registry = new Registry();
+  const typeLabels = new EventTypeLabels();
+  const eventCounts = new EventCounts(typeLabels);
+  const httpMeters = new Map<Role, HttpMeter>();
+  const measured = {
+    registry,
+    typeLabels,
+    /** Behind `events_processed_total` and `events_total`. */
+    eventCounts,
+    /** Counts requests of one role; the same object for the same role. */
+    httpMeter(role: Role): HttpMeter {
+      const known = httpMeters.get(role);
+      if (known !== undefined) return known;
+      const meter = new HttpMeter();
+      httpMeters.set(role, meter);
+      return meter;
+    },
+    ...declareContractMetrics(registry),
+    ...declareOwnMetrics(registry),
+    /** The metrics in Prometheus' text format. */
+    text: (): Promise<string> => registry.metrics(),
+    /** Content type of text(). */
+    contentType: registry.contentType as string,
+  };
+  declareCollectedMetrics(registry, eventCounts, httpMeters, () => (now() - startedAtMs) / 1000);
+  return measured;
+}
+
+/** Metrics of the contract that are set where the thing happens. */
+function declareContractMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    eventDuration: new Histogram({
+      name: "event_processing_duration_seconds",
+      help: 'Time to take in or process an event; event_type "batch" is one whole batch',
+      labelNames: ["service", "event_type"] as const,
+      buckets: LATENCY_BUCKETS,
+      registers,
+    }),
+    errors: new Counter({
+      name: "errors_total",
+      help: "Refused events and requests by reason code, and failures by error code",
+      labelNames: ["service", "error_type"] as const,
+      registers,
+    }),
+    logLag: new Gauge({
+      name: "kafka_consumer_lag_total",
+      help: "Offsets between the end of the event log and what is stored, on any kind of log",
+      labelNames: ["topic", "partition", "consumer_group"] as const,
+      registers,
+    }),
+    logConnectivity: new Gauge({
+      name: "kafka_connectivity_status",
+      help: "1 while the event log, of any kind, can be written and read, else 0",
+      registers,
+    }),
+    backpressureActive: new Gauge({
+      name: "backpressure_active_total",
+      help: "1 while events are refused because they come faster than they can be stored, else 0",
+      registers,
+    }),
+    manualCommits: new Counter({
+      name: "manual_commits_total",
+      help: "Commits of offsets: of a partition's rows, rollups and offset in one transaction",
+      registers,
+    }),
+    processingRate: new Gauge({
+      name: "processing_rate_current",
+      help: "Events processed per second over the last 10 seconds",
+      registers,
+    }),
+  };
+}
+
+/** Metrics of our own. */
+function declareOwnMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    commitDuration: new Histogram({
+      name: "rta_store_commit_duration_seconds",
+      help: "Time of one commit of a partition",
+      buckets: COMMIT_BUCKETS,
+      registers,
+    }),
+    committedRows: new Counter({
+      name: "rta_store_rows_total",
+      help: "Rows committed to the store",
+      registers,
+    }),
+    queryDuration: new Histogram({
+      name: "rta_query_duration_seconds",
+      help: "Time to answer a question",
+      labelNames: ["question"] as const,
+      buckets: LATENCY_BUCKETS,
+      registers,
+    }),
+    shardRestarts: new Counter({
+      name: "rta_shard_restarts_total",
+      help: "Shard workers that failed and were replaced",
+      registers,
+    }),
+    ringBytes: new Gauge({
+      name: "rta_ring_used_bytes",
+      help: "Bytes that wait in a ring between two threads",
+      labelNames: ["ring"] as const,
+      registers,
+    }),
+    completeUntil: new Gauge({
+      name: "rta_complete_until_seconds",
+      help: "Unix time up to which every accepted event is in the answers",
+      registers,
+    }),
+  };
+}
+
+/** Metrics that are worked out when they are read. */
+function declareCollectedMetrics(
+  registry: Registry,
+  eventCounts: EventCounts,
+  httpMeters: ReadonlyMap<Role, HttpMeter>,
+  uptimeSeconds: () => number,
+): void {
+  const registers = [registry];
+  new Counter({
+    name: "events_processed_total",
+    help: "Events by role, type and outcome: success, rejected or duplicate",
+    labelNames: ["service", "event_type", "status"] as const,
+    registers,
+    collect() {
+      this.reset();
+      eventCounts.forEach((labels, count) => this.inc(labels, count));
+    },
+  });
+  new Counter({
+    name: "events_total",
+    help: "Events accepted by ingestion",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(eventCounts.total("ingestion", "success"));
+    },
+  });
+  declareRoleMetrics(registry, httpMeters, uptimeSeconds);
+  new Gauge({
+    name: "rta_memory_resident_bytes",
+    help: "Resident memory of the process",
+    registers,
+    collect() {
+      this.set(Deno.memoryUsage().rss);
+    },
+  });
+}
+
+/** What every role that serves HTTP has. */
+function declareRoleMetrics(
+  registry: Registry,
+  httpMeters: ReadonlyMap<Role, HttpMeter>,
+  uptimeSeconds: () => number,
+): void {
+  const registers = [registry];
+  new Gauge({
+    name: "service_uptime_seconds",
+    help: "Seconds since the role's process started",
+    labelNames: ["service"] as const,
+    registers,
+    collect() {
+      for (const service of httpMeters.keys()) this.set({ service }, uptimeSeconds());
+    },
+  });
+  new Gauge({
+    name: "active_connections_total",
+    help: "Requests that are being answered at this moment",
+    labelNames: ["service", "connection_type"] as const,
+    registers,
+    collect() {
+      for (const [service, meter] of httpMeters) {
+        this.set({ service, connection_type: "http" }, meter.active);
+      }
+    },
+  });
+  new Counter({
+    name: "rta_http_requests_total",
+    help: "Requests answered, by HTTP status",
+    labelNames: ["service", "status"] as const,
+    registers,
+    collect() {
+      this.reset();
+      for (const [service, meter] of httpMeters) {
+        meter.forEach((status, count) => this.inc({ service, status: String(status) }, count));
+      }
+    },
+  });
+}

@@ -1,0 +1,151 @@
+/**
+ * Shapes of the analytics answers on REST: proto field names, int64 as strings, Timestamp as
+ * RFC 3339, Duration as `0.003s`, enums by name. Fields beyond the contract's are additions of ours
+ * (proto numbers from 20 up). No field is left out for being empty, but `amount` where there is
+ * none. The schemas are the source of both the types and the OpenAPI document.
+ */
+
+import { z } from "zod";
+import { DISTINCT_ESTIMATE, EXACT, QUANTILE_ESTIMATE } from "../../lib/query/metric.ts";
+
+const Timestamp = z.iso.datetime().describe("RFC 3339, UTC");
+const Duration = z.string().regex(/^\d+(\.\d{3})?s$/).describe("Seconds, such as 0.003s");
+const Int64 = z.string().regex(/^-?\d+$/).describe("int64 as a decimal string");
+const UnixSeconds = z.int().describe("Unix seconds");
+
+const TimeRange = z.strictObject({ start: Timestamp, end: Timestamp })
+  .describe("Half open: start is inside, end is not");
+
+const Accuracy = z.record(z.string(), z.enum([EXACT, DISTINCT_ESTIMATE, QUANTILE_ESTIMATE]))
+  .describe(
+    "By field, exact or the error; top_metrics.NAME and series.value stand for the less exact of " +
+      "what they hold",
+  );
+
+const Complete = z.boolean().describe(
+  "complete_until reaches the end of the range, or the moment of asking if the range is not over",
+);
+
+/** How far and how exact an answer is; part of every `analytics.v1` answer. */
+const quality = {
+  complete_until: Timestamp.describe("Everything received before this time is counted"),
+  complete: Complete,
+  accuracy: Accuracy,
+};
+
+const ChangePercentage = z.number().describe(
+  "Against the period of equal length before; 100 when that was 0 and this is not",
+);
+
+const EventsByType = "Largest first; beyond 1,000 types the smallest are together in (other)";
+
+/** AnalyticsSummary of `analytics.v1`. */
+export const SummarySchema = z.strictObject({
+  total_events: Int64,
+  unique_users: Int64,
+  sessions: Int64,
+  events_by_type: z.record(z.string(), Int64).describe(EventsByType),
+  top_metrics: z.array(z.strictObject({
+    name: z.string(),
+    value: z.number(),
+    unit: z.string(),
+    change_percentage: ChangePercentage,
+  })),
+  last_updated: Timestamp,
+  metadata: z.strictObject({
+    time_range: TimeRange,
+    processing_time: Duration,
+    cache_status: z.string(),
+  }),
+  ...quality,
+});
+
+/** AnalyticsSummary of the older generation, with the newer one's numbers beside it. */
+export const LegacySummarySchema = z.strictObject({
+  total_events: z.int(),
+  total_users: z.int(),
+  events_by_type: z.record(z.string(), z.int()).describe(EventsByType),
+  top_metrics: z.array(z.strictObject({
+    name: z.string(),
+    value: z.number(),
+    labels: z.strictObject({ unit: z.string() }),
+    timestamp: UnixSeconds,
+    change_percentage: ChangePercentage,
+  })),
+  last_updated: UnixSeconds,
+  unique_users: z.int(),
+  sessions: z.int(),
+  from: UnixSeconds,
+  to: UnixSeconds,
+  complete_until: UnixSeconds.describe("Everything received before this time is counted"),
+  complete: Complete,
+  accuracy: Accuracy,
+});
+
+/** GetTimeSeriesResponse of `analytics.v1`. */
+export const SeriesSchema = z.strictObject({
+  series: z.array(z.strictObject({
+    timestamp: Timestamp.describe(
+      "Start of the bucket in the time zone, also where the range begins later",
+    ),
+    value: z.number().describe("0 in a bucket without events, for averages and percentiles too"),
+    labels: z.record(z.string(), z.string()).describe("event_type when grouped by it"),
+  })).describe("By event type when grouped, then by time; no bucket is left out"),
+  metadata: z.strictObject({
+    metric: z.string(),
+    granularity: z.string(),
+    data_points: z.int(),
+    time_range: TimeRange,
+    time_zone: z.string(),
+    processing_time: Duration,
+  }),
+  ...quality,
+});
+
+/** Event of `analytics.v1` as stored. */
+const EventSchema = z.strictObject({
+  id: z.string(),
+  user_id: z.string(),
+  session_id: z.string().describe("As sent, or derived"),
+  event_type: z.string().describe("The category, such as EVENT_TYPE_USER"),
+  timestamp: Timestamp,
+  source: z.string(),
+  properties: z.record(z.string(), z.string()),
+  type: z.string().describe("The event type as answers name it, such as page_view"),
+  amount: z.number().optional(),
+  received_at: Timestamp,
+});
+
+/** UserSession of `analytics.v1`. */
+const SessionSchema = z.strictObject({
+  session_id: z.string(),
+  start_time: Timestamp,
+  end_time: Timestamp,
+  event_count: z.int(),
+  duration: Duration,
+  properties: z.record(z.string(), z.string()),
+});
+
+/** GetUserAnalyticsResponse of `analytics.v1`. */
+export const UserSchema = z.strictObject({
+  user_profile: z.strictObject({
+    user_id: z.string(),
+    first_seen: Timestamp,
+    last_seen: Timestamp,
+    total_sessions: z.int(),
+    total_events: z.int(),
+    attributes: z.record(z.string(), z.string()),
+  }).describe("Over all of the user's events, whatever the range"),
+  sessions: z.array(SessionSchema).describe("Always empty: not answered yet"),
+  events: z.array(EventSchema).describe("In the range, newest first; only with include_events"),
+  next_page_token: z.string().describe("Empty on the last page"),
+  ...quality,
+});
+
+export type SummaryJson = z.infer<typeof SummarySchema>;
+export type LegacySummaryJson = z.infer<typeof LegacySummarySchema>;
+export type SeriesJson = z.infer<typeof SeriesSchema>;
+export type EventJson = z.infer<typeof EventSchema>;
+export type UserJson = z.infer<typeof UserSchema>;
+export type TimeRangeJson = z.infer<typeof TimeRange>;
+export type QualityJson = Pick<SummaryJson, keyof typeof quality>;

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { ProblemError } from "../../lib/http/problem.ts";
+import type { RollupPlan } from "../../lib/query/plan.ts";
+import type { UserEventsQuery } from "../../lib/store/event_store.ts";
+import { bruteShard, type PlainEvent } from "../../tests/support/brute_rollups.ts";
+import { LegacySummarySchema, SeriesSchema, SummarySchema, UserSchema } from "./answer_json.ts";
+import type { AnalyticsPorts } from "./answer_query.ts";
+import { analyticsRoutes, legacyAnalyticsRoutes } from "./http.ts";
+
+const NOW_MS = Date.parse("2026-03-29T12:34:56.789Z");
+
+const EVENTS: PlainEvent[] = Array.from({ length: 10 }, (_, i) => ({
+  project: "shop",
+  type: i % 3 === 0 ? "buy" : "view",
+  timestampMs: NOW_MS - i * 600_000,
+  user: i % 4,
+  session: i,
+  amount: i % 3 === 0 ? 10 : NaN,
+}));
+
+interface Asked {
+  readonly plans: RollupPlan[];
+  readonly users: UserEventsQuery[];
+}
+
+function openRoutes(
+  routes: (options: Parameters<typeof analyticsRoutes>[0]) => OpenAPIHono,
+): Asked & { app: OpenAPIHono } {
+  const plans: RollupPlan[] = [];
+  const users: UserEventsQuery[] = [];
+  const ports: AnalyticsPorts = {
+    now: () => NOW_MS,
+    askShards: (plan) => {
+      plans.push(plan);
+      return Promise.resolve([bruteShard(plan, EVENTS, NOW_MS)]);
+    },
+    askUser: (query) => {
+      users.push(query);
+      const totals = { events: 3, sessions: 1, firstSeenMs: NOW_MS - 5, lastSeenMs: NOW_MS };
+      return Promise.resolve({ totals, events: [], completeUntilMs: NOW_MS });
+    },
+  };
+  const app = routes({ ports, projectOf: () => "shop" });
+  app.onError((error, context) => {
+    if (!(error instanceof ProblemError)) throw error;
+    return context.json(
+      { code: error.code, field: error.options.field, detail: error.message },
+      400,
+    );
+  });
+  return { app, plans, users };
+}
+
+async function get(app: OpenAPIHono, path: string): Promise<Record<string, unknown>> {
+  const response = await app.request(path);
+  const body = await response.json();
+  assert.equal(response.status, 200, JSON.stringify(body));
+  return body;
+}
+
+Deno.test("GET /v1/analytics/summary answers in proto JSON form", async () => {
+  const { app } = openRoutes(analyticsRoutes);
+  const answer = SummarySchema.parse(
+    await get(app, "/v1/analytics/summary?event_types=buy&group_by=event_type"),
+  );
+  assert.deepEqual([answer.total_events, answer.events_by_type], ["4", { buy: "4" }]);
+});
+
+Deno.test("GET /v1/analytics/timeseries reads every parameter under both spellings", async () => {
+  const { app, plans } = openRoutes(analyticsRoutes);
+  const start = "2026-03-29T10:00:00Z";
+  const end = "2026-03-29T13:00:00Z";
+  const rest = "metric=events&granularity=TIME_GRANULARITY_HOUR&tz=UTC";
+  const proto = await get(
+    app,
+    `/v1/analytics/timeseries?time_range.start=${start}&time_range.end=${end}` +
+      `&event_types=buy&event_types=view&group_by=type&${rest}`,
+  );
+  const camel = await get(
+    app,
+    `/v1/analytics/timeseries?timeRange.start=${start}&timeRange.end=${end}` +
+      `&eventTypes=buy,view&groupBy=event_type&${rest}`,
+  );
+  assert.deepEqual(camel, proto);
+  assert.deepEqual(plans[0], plans[1]);
+  const answer = SeriesSchema.parse(proto);
+  assert.deepEqual(
+    answer.series.map(({ value, labels }) => [labels.event_type, value]),
+    [["buy", 0], ["buy", 2], ["buy", 2], ["view", 0], ["view", 4], ["view", 2]],
+  );
+});
+
+Deno.test("GET /v1/analytics/users/{user_id} decodes the id", async () => {
+  const { app, users } = openRoutes(analyticsRoutes);
+  const id = "a/b c%d ü?";
+  const path = `/v1/analytics/users/${encodeURIComponent(id)}?include_events=true&limit=7`;
+  const answer = UserSchema.parse(await get(app, path));
+  assert.equal(answer.user_profile.user_id, id);
+  assert.deepEqual([users[0].userId, users[0].limit], [id, 8]);
+});
+
+Deno.test("GET /analytics/summary answers in the older form", async () => {
+  const { app } = openRoutes(legacyAnalyticsRoutes);
+  const to = Math.floor(NOW_MS / 1_000) + 1;
+  const answer = LegacySummarySchema.parse(
+    await get(app, `/analytics/summary?from=${to - 3_600}&to=${to}`),
+  );
+  assert.deepEqual([answer.total_events, answer.total_users, answer.from], [6, 4, to - 3_600]);
+});
+
+Deno.test("analyticsRoutes() refuses a bad parameter by its name", async () => {
+  const { app, plans, users } = openRoutes(analyticsRoutes);
+  const cases: [string, string, RegExp][] = [
+    ["summary?time_range.start=x", "time_range.start", /RFC 3339/],
+    ["summary?time_range.start=20&time_range.end=10", "time_range", /start after its end/],
+    ["summary?start=5", "start", /time_range\.start/],
+    ["summary?event_types=EVENT_TYPE_SYSTEM", "event_types", /categories/],
+    ["summary?group_by=country", "group_by", /must be event_type/],
+    ["summary?metric=events", "metric", /unknown parameter/],
+    ["summary?filters%5Bcountry%5D=DE", "filters", /properties/],
+    ["timeseries", "metric", /one of events, users/],
+    ["timeseries?metric=clicks", "metric", /one of events, users/],
+    ["timeseries?metric=events&metric=users", "metric", /given once/],
+    ["timeseries?metric=events&granularity=year", "granularity", /minute, hour, day, week, month/],
+    ["timeseries?metric=events&tz=Nowhere", "tz", /IANA/],
+    ["timeseries?metric=events&group_by=type,country", "group_by", /must be event_type/],
+    ["users/ann?limit=0", "limit", /1 to 1000/],
+    ["users/ann?limit=1001", "limit", /1 to 1000/],
+    ["users/ann?include_events=maybe", "include_events", /true or false/],
+    ["users/ann?include_sessions=true", "include_sessions", /not answered yet/],
+    ["users/ann?include_events=1&page_token=zz", "page_token", /next_page_token/],
+  ];
+  for (const [path, field, detail] of cases) {
+    const response = await app.request(`/v1/analytics/${path}`);
+    const problem = await response.json();
+    assert.deepEqual([problem.code, problem.field], ["invalid_parameter", field], path);
+    assert.match(problem.detail, detail, path);
+  }
+  assert.deepEqual([plans.length, users.length], [0, 0], "nothing was asked of the shards");
+});
+
+Deno.test("legacyAnalyticsRoutes() refuses a bad parameter by its name", async () => {
+  const { app } = openRoutes(legacyAnalyticsRoutes);
+  for (const [query, field] of [["from=x", "from"], ["from=9&to=8", "from"], ["a=1", "a"]]) {
+    const problem = await (await app.request(`/analytics/summary?${query}`)).json();
+    assert.deepEqual([problem.code, problem.field], ["invalid_parameter", field]);
+  }
+});
+
+Deno.test("analyticsRoutes() describes its routes for an OpenAPI document", () => {
+  const { app } = openRoutes(analyticsRoutes);
+  const info = { title: "analytics", version: "1" };
+  const document = app.getOpenAPI31Document({ openapi: "3.1.0", info });
+  assert.deepEqual(Object.keys(document.paths ?? {}), [
+    "/v1/analytics/summary",
+    "/v1/analytics/timeseries",
+    "/v1/analytics/users/{user_id}",
+  ]);
+  const series = document.paths!["/v1/analytics/timeseries"].get!;
+  const names = (series.parameters ?? []).map((each) => "name" in each ? each.name : "");
+  assert.deepEqual(names.sort(), [
+    "event_types",
+    "granularity",
+    "group_by",
+    "metric",
+    "time_range.end",
+    "time_range.start",
+    "tz",
+  ]);
+  assert(JSON.stringify(series.responses).includes("complete_until"));
+});

@@ -1,0 +1,105 @@
+/**
+ * Query parameters of the analytics routes, read strictly: an unknown name, a single parameter sent
+ * twice or a value that can't be read is refused with `invalid_parameter` and the parameter's name,
+ * because an answer to another question than the one asked is worse than none.
+ *
+ * Names are those of the proto fields (`time_range.start`); lowerCamel (`timeRange.start`) is taken
+ * too. As in proto JSON, an empty value means that the parameter is missing.
+ */
+
+import { ECHO_CHARS_MAX } from "../../lib/config/limits.ts";
+import { timestampOfNumber, timestampOfText } from "../../lib/event/timestamp.ts";
+import { ProblemError } from "../../lib/http/problem.ts";
+import type { Granularity } from "../../lib/query/time_zone.ts";
+
+/** Latest time a proto Timestamp can hold, 9999-12-31T23:59:59.999Z, ms since the epoch. */
+const TIMESTAMP_MS_MAX = 253_402_300_799_999;
+
+/** Granularities by their proto numbers; 0 is unspecified. */
+const GRANULARITIES: readonly Granularity[] = ["minute", "hour", "day", "week", "month"];
+
+/** Refusal of one parameter. */
+export function invalidParameter(name: string, detail: string): ProblemError {
+  return new ProblemError("invalid_parameter", detail, { field: name });
+}
+
+/** The query parameters of one request. Reading a value throws ProblemError when it is bad. */
+export class QueryParameters {
+  readonly #values = new Map<string, string[]>();
+
+  /** @param names All parameters that the route knows, by their proto names. */
+  constructor(search: URLSearchParams, names: readonly string[]) {
+    for (const [sent, value] of search) {
+      const name = sent.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      if (!names.includes(name)) throw unknownParameter(sent, names);
+      const values = this.#values.get(name) ?? [];
+      if (value !== "") values.push(value);
+      this.#values.set(name, values);
+    }
+  }
+
+  /** The value, or null when missing. */
+  text(name: string): string | null {
+    const values = this.#values.get(name) ?? [];
+    if (values.length > 1) throw invalidParameter(name, `${name} must be given once`);
+    return values[0] ?? null;
+  }
+
+  /** All values: the parameter repeated, or a comma list, or both. */
+  list(name: string): string[] {
+    const values = this.#values.get(name) ?? [];
+    return values.flatMap((value) => value.split(",")).map((item) => item.trim())
+      .filter((item) => item !== "");
+  }
+
+  /** A time in ms since the epoch, or null: RFC 3339, unix seconds or unix milliseconds. */
+  time(name: string): number | null {
+    const text = this.text(name);
+    if (text === null) return null;
+    const epochMs = /^\d{1,16}(\.\d{1,9})?$/.test(text)
+      ? timestampOfNumber(Number(text))
+      // A query string turns the + of an offset into a space.
+      : timestampOfText(text.replace(/ (?=\d\d:\d\d$)/, "+"));
+    if (!(epochMs >= 0 && epochMs <= TIMESTAMP_MS_MAX)) {
+      const detail = `${name} must be an RFC 3339 date-time such as 2026-01-31T00:00:00Z, ` +
+        "or unix seconds or milliseconds, from 1970 on";
+      throw invalidParameter(name, detail);
+    }
+    return epochMs;
+  }
+
+  /** true or false; false when missing. */
+  flag(name: string): boolean {
+    const text = this.text(name);
+    if (text === null || text === "false" || text === "0") return false;
+    if (text === "true" || text === "1") return true;
+    throw invalidParameter(name, `${name} must be true or false`);
+  }
+
+  /** A whole number from `least` to `most`, or null. */
+  integer(name: string, least: number, most: number): number | null {
+    const text = this.text(name);
+    if (text === null) return null;
+    const value = /^-?\d{1,15}$/.test(text) ? Number(text) : NaN;
+    if (value >= least && value <= most) return value;
+    throw invalidParameter(name, `${name} must be a whole number from ${least} to ${most}`);
+  }
+
+  /** `hour`, `TIME_GRANULARITY_HOUR` or its number 2; null when missing or unspecified. */
+  granularity(name: string): Granularity | null {
+    const text = this.text(name);
+    if (text === null || text === "0" || text === "TIME_GRANULARITY_UNSPECIFIED") return null;
+    const word = text.replace(/^TIME_GRANULARITY_/, "").toLowerCase();
+    const found = GRANULARITIES.find((each, index) => each === word || String(index + 1) === text);
+    if (found !== undefined) return found;
+    throw invalidParameter(name, `${name} must be one of ${GRANULARITIES.join(", ")}`);
+  }
+}
+
+function unknownParameter(sent: string, names: readonly string[]): ProblemError {
+  if (/^filters\b/.test(sent)) {
+    return invalidParameter("filters", "filters on properties are not answered by this route");
+  }
+  const shown = [...sent].slice(0, ECHO_CHARS_MAX).join("");
+  return invalidParameter(shown, `unknown parameter; this route takes ${names.join(", ")}`);
+}

@@ -1,0 +1,45 @@
+/** What a person sees when the platform is ready: addresses, a first event to send, where data lies. */
+import type { Role } from "../../lib/config/config.ts";
+
+export interface BannerFacts {
+  readonly urls: Readonly<Partial<Record<Role, string>>>;
+  readonly dataFolder: string;
+  readonly shards: number;
+  readonly partitions: number;
+  /** How long the start took, ms. */
+  readonly startMs: number;
+}
+
+const WHAT: Readonly<Record<Role, string>> = {
+  gateway: "REST API /v1/...",
+  ingestion: "POST /events, /events/batch",
+  consumer: "GET /stats, /lag",
+  analytics: "GET /analytics/summary",
+  metrics: "GET /metrics",
+};
+
+export function banner(facts: BannerFacts): string {
+  const lines = [
+    "",
+    `  Real-Time Analytics Platform: ready in ${Math.round(facts.startMs)} ms, ` +
+    `${facts.shards} shards over ${facts.partitions} partitions`,
+    "",
+  ];
+  for (const [role, url] of Object.entries(facts.urls)) {
+    lines.push(`  ${role.padEnd(10)} ${url.padEnd(24)} ${WHAT[role as Role]}`);
+  }
+  lines.push("", `  data in    ${facts.dataFolder}`, "");
+  const { ingestion, gateway } = facts.urls;
+  if (ingestion !== undefined) {
+    lines.push(
+      "  Send an event:",
+      `    curl -s ${ingestion}/events -H 'content-type: application/json' \\`,
+      `      -d '{"user_id":"ada","event_type":"page_view","properties":{"page":"/"}}'`,
+    );
+  }
+  if (gateway !== undefined) {
+    lines.push("  Ask what happened:", `    curl -s ${gateway}/v1/analytics/summary`);
+  }
+  lines.push("  Stop with Ctrl-C.", "");
+  return lines.join("\n");
+}

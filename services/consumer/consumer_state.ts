@@ -1,0 +1,129 @@
+/**
+ * What the consumer role knows of itself, from the progress frames of its shards: counters for
+ * Prometheus, `/stats` and `/lag`, and how far the store has come in each partition.
+ */
+import type { Progress } from "../../lib/process/progress_frame.ts";
+import type { Metrics } from "../../lib/telemetry/metrics.ts";
+import { RateMeter } from "../../lib/telemetry/rate_meter.ts";
+import type { ConsumerStats } from "./http.ts";
+
+/** Topic and group that the metrics of lag carry, on the embedded log too. */
+export const EVENTS_TOPIC = "analytics-events";
+export const CONSUMER_GROUP = "rta-consumer";
+
+const EVENT_TYPE_ALL = "batch";
+
+export interface ConsumerStateOptions {
+  readonly partitions: number;
+  readonly metrics: Metrics;
+  /** Next offset of a partition in the log. */
+  readonly highWater: (partition: number) => number;
+  readonly now: () => number;
+}
+
+export class ConsumerState {
+  /** By partition: where the store would have the log read on. */
+  readonly storedOffsets: number[];
+  readonly #options: ConsumerStateOptions;
+  readonly #rate: RateMeter;
+  readonly #known: boolean[];
+  #processed = 0;
+  #duplicates = 0;
+  #failed = 0;
+  #commitMs = 0;
+  #committedRows = 0;
+  #lastMessageMs = 0;
+
+  constructor(options: ConsumerStateOptions) {
+    this.#options = options;
+    this.storedOffsets = new Array(options.partitions).fill(0);
+    this.#known = new Array(options.partitions).fill(false);
+    this.#rate = new RateMeter(options.now());
+  }
+
+  /** Takes in one progress frame. */
+  update(progress: Progress): void {
+    const { metrics, now } = this.#options;
+    this.storedOffsets[progress.partition] = progress.storedOffset;
+    this.#known[progress.partition] = true;
+    this.#processed += progress.processed;
+    this.#duplicates += progress.duplicates;
+    if (progress.processed > 0) this.#lastMessageMs = now();
+    this.#rate.add(progress.processed, now());
+    for (const [type, count] of progress.types) {
+      metrics.eventCounts.add("consumer", "success", type, count);
+    }
+    if (progress.duplicates > 0) {
+      metrics.eventCounts.add("consumer", "duplicate", EVENT_TYPE_ALL, progress.duplicates);
+    }
+    for (const [reason, count] of progress.refusals) {
+      this.#failed += count;
+      metrics.eventCounts.addRejected("consumer", count);
+      metrics.errors.inc({ service: "consumer", error_type: reason }, count);
+    }
+    if (progress.commitMs === 0) return;
+    this.#commitMs += progress.commitMs;
+    this.#committedRows += progress.committedRows;
+    metrics.manualCommits.inc();
+    metrics.committedRows.inc(progress.committedRows);
+    metrics.commitDuration.observe(progress.commitMs / 1000);
+    if (progress.committedRows > 0) {
+      const seconds = progress.commitMs / 1000 / progress.committedRows;
+      metrics.eventDuration.observe({ service: "consumer", event_type: EVENT_TYPE_ALL }, seconds);
+    }
+  }
+
+  /** Brings the gauges up to date; called before metrics are read and now and then. */
+  refreshGauges(): void {
+    const { metrics, now } = this.#options;
+    metrics.processingRate.set(this.#rate.perSecond(now()));
+    for (const [partition, lag] of this.#lags()) {
+      const labels = { topic: EVENTS_TOPIC, partition, consumer_group: CONSUMER_GROUP };
+      metrics.logLag.set(labels, lag);
+    }
+  }
+
+  /** `lag` of the contract: by topic and partition, in events. */
+  lag(): Record<string, Record<string, number>> {
+    return { [EVENTS_TOPIC]: Object.fromEntries(this.#lags()) };
+  }
+
+  /** `consumer` and `stream` of the contract's /stats. */
+  stats(): ConsumerStats & { consumer: { duplicate_events: number } } {
+    const rate = this.#rate.perSecond(this.#options.now());
+    const averageMs = this.#committedRows === 0 ? 0 : this.#commitMs / this.#committedRows;
+    return {
+      consumer: {
+        processed_events: this.#processed,
+        failed_events: this.#failed,
+        retried_events: 0,
+        dlq_events: 0,
+        duplicate_events: this.#duplicates,
+        processing_rate: rate,
+        avg_processing_ms: averageMs,
+        last_message_time: this.#lastMessageMs === 0
+          ? null
+          : new Date(this.#lastMessageMs).toISOString(),
+      },
+      stream: {
+        events_processed: this.#processed,
+        events_filtered: this.#duplicates,
+        events_error: this.#failed,
+        avg_latency_ms: averageMs,
+        throughput_per_sec: rate,
+      },
+    };
+  }
+
+  /** Events between the end of the log and the store, of all partitions. */
+  get totalLag(): number {
+    return this.#lags().reduce((sum, [, lag]) => sum + lag, 0);
+  }
+
+  #lags(): [string, number][] {
+    return this.storedOffsets.map((stored, partition) => {
+      const lag = this.#known[partition] ? this.#options.highWater(partition) - stored : 0;
+      return [String(partition), Math.max(0, lag)];
+    });
+  }
+}

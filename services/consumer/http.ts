@@ -1,0 +1,48 @@
+/**
+ * The consumer port (8082): how the processing of events goes. `/stats` and `/lag` have the members
+ * of the contract (section 1).
+ */
+import type { Handler } from "../../lib/http/app.ts";
+import type { OperationalOptions } from "../../lib/http/operational_routes.ts";
+import { createServiceHandler } from "../../lib/http/service_handler.ts";
+import type { Logger } from "../../lib/telemetry/logger.ts";
+
+/** Members of `/stats` beside the ones that every role has. */
+export interface ConsumerStats {
+  readonly consumer: {
+    readonly processed_events: number;
+    readonly failed_events: number;
+    readonly retried_events: number;
+    readonly dlq_events: number;
+    /** Events per second. */
+    readonly processing_rate: number;
+    readonly avg_processing_ms: number;
+    /** RFC 3339; null = none yet. */
+    readonly last_message_time: string | null;
+  };
+  readonly stream: {
+    readonly events_processed: number;
+    /** Left out on purpose: duplicates. */
+    readonly events_filtered: number;
+    readonly events_error: number;
+    readonly avg_latency_ms: number;
+    readonly throughput_per_sec: number;
+  };
+}
+
+export interface ConsumerHandlerOptions {
+  readonly operational: Omit<OperationalOptions, "stats" | "lag">;
+  readonly logger: Logger;
+  readonly stats: () => ConsumerStats;
+  /** By topic and partition: offsets that are in the log and not stored yet. */
+  readonly lag: () => Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+/** The handler of the consumer port, for listen(). */
+export function createConsumerHandler(options: ConsumerHandlerOptions): Handler {
+  const { operational, logger, stats, lag } = options;
+  return createServiceHandler({
+    operational: { ...operational, stats: () => ({ ...stats() }), lag },
+    logger,
+  });
+}

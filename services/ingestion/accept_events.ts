@@ -1,0 +1,251 @@
+/**
+ * Ingest, without a transport: bytes in, verdicts out. The steps of both functions, in order:
+ *
+ *     refuse while shutting down -> scan and judge -> sort by partition -> make durable -> answer
+ *
+ * Bad events are values (Rejection); what ends a whole request is thrown as ProblemError with a code
+ * of the closed list, which every transport maps to its own status.
+ *
+ * A request's lines are copied into the writer's ring before the first `await`, so requests share
+ * one sorter. When the log takes only a part of a request, all of it is answered as failed: the
+ * client sends it again with the same ids, and deduplication drops what was kept the first time.
+ * (Events without an id of their own have new ids then, and may be stored twice.)
+ */
+import {
+  EVENTS_PER_BATCH_MAX,
+  EVENTS_PER_V1_BATCH_MAX,
+  RETRY_AFTER_SECONDS,
+} from "../../lib/config/limits.ts";
+import type { Rejection } from "../../lib/event/event.ts";
+import {
+  EventScan,
+  SCAN_COMPLETE,
+  SCAN_DEFAULTS,
+  SCAN_SLOW,
+  scanEvent,
+} from "../../lib/event/scan.ts";
+import { splitJsonBatch, splitNdjson } from "../../lib/event/split_batch.ts";
+import type { BatchMediaType } from "../../lib/http/media_type.ts";
+import { ProblemError } from "../../lib/http/problem.ts";
+import { BATCH_TYPE, type Metrics } from "../../lib/telemetry/metrics.ts";
+import { type AppendFailure, type AppendPart, OverloadedError } from "./durable_producer.ts";
+import { IngestionStats } from "./ingestion_stats.ts";
+import {
+  type EventForm,
+  EventSorter,
+  type IndexedRejection,
+  type TypeCounts,
+} from "./sort_events.ts";
+
+export type { EventForm, IndexedRejection };
+
+/** Where events go; DurableProducer is one. Lines are copied before a call returns. */
+export interface EventProducer {
+  appendAll(parts: readonly AppendPart[]): Promise<(AppendFailure | null)[]>;
+  /** @throws what appendAll would give */
+  tryEnqueue(part: AppendPart): void;
+}
+
+/** `durable`: answered once on disk. `async`: before that. `check`: judged only, never stored. */
+export type AcceptMode = "durable" | "async" | "check";
+
+/** How a request is to be taken. */
+export interface AcceptOptions {
+  readonly form: EventForm;
+  readonly mode: AcceptMode;
+  readonly project: string;
+}
+
+/** The verdict on a single event. */
+export type EventAnswer =
+  | { readonly ok: true; readonly eventId: string }
+  | { readonly ok: false; readonly rejection: Rejection };
+
+/** The verdicts on a batch. */
+export interface BatchAnswer {
+  readonly accepted: number;
+  readonly rejections: readonly IndexedRejection[];
+}
+
+export interface EventAcceptorOptions {
+  readonly producer: EventProducer;
+  readonly partitions: number;
+  readonly metrics: Metrics;
+  /** A clock, ms since the epoch. */
+  readonly now?: () => number;
+}
+
+const SERVICE = "ingestion";
+const SPACES = new Set([0x20, 0x0a, 0x0d, 0x09]);
+
+/** Takes events in. One per thread that serves requests. */
+export class EventAcceptor {
+  readonly stats: IngestionStats;
+  readonly #producer: EventProducer;
+  readonly #metrics: Metrics;
+  readonly #now: () => number;
+  readonly #sorter: EventSorter;
+  readonly #scan = new EventScan();
+  readonly #accepted: Float64Array;
+  #isDraining = false;
+  #isOverloaded = false;
+
+  constructor(options: EventAcceptorOptions) {
+    const { metrics } = options;
+    this.#producer = options.producer;
+    this.#metrics = metrics;
+    this.#now = options.now ?? Date.now;
+    this.#sorter = new EventSorter(options.partitions, metrics.typeLabels);
+    this.#accepted = metrics.eventCounts.slots(SERVICE, "success");
+    this.stats = new IngestionStats(this.#now());
+    metrics.backpressureActive.set(0);
+  }
+
+  /** From now on every request is refused with `shutting_down`. */
+  startDraining(): void {
+    this.#isDraining = true;
+  }
+
+  /**
+   * Takes one event: all of `bytes`, white space around it allowed.
+   * @throws {ProblemError} overloaded, log_unavailable, shutting_down
+   */
+  async acceptOne(bytes: Uint8Array, options: AcceptOptions): Promise<EventAnswer> {
+    this.#refuseWhileDraining();
+    const receivedAtMs = this.#now();
+    const sorter = this.#sorter;
+    sorter.begin(options.form, receivedAtMs, true);
+    this.#judgeOne(bytes, receivedAtMs);
+    if (sorter.accepted === 0) {
+      const rejection = sorter.rejections[0];
+      this.#countRejections(sorter.rejections);
+      return { ok: false, rejection };
+    }
+    const eventId = sorter.lastId;
+    const counts = sorter.typeCounts();
+    await this.#makeDurable(options, receivedAtMs);
+    this.#countAccepted(1, counts, receivedAtMs, options.mode);
+    return { ok: true, eventId };
+  }
+
+  /**
+   * Takes a batch; its good events are kept whatever the others are.
+   * @throws {ProblemError} also invalid_json, empty_batch, too_many_events and what else is wrong
+   *     with the batch as a whole; then nothing of it was kept
+   */
+  async acceptBatch(
+    bytes: Uint8Array,
+    mediaType: BatchMediaType,
+    options: AcceptOptions,
+  ): Promise<BatchAnswer> {
+    this.#refuseWhileDraining();
+    const receivedAtMs = this.#now();
+    const sorter = this.#sorter;
+    sorter.begin(options.form, receivedAtMs, false);
+    const eventsMax = options.form === "v1" ? EVENTS_PER_V1_BATCH_MAX : EVENTS_PER_BATCH_MAX;
+    const split = mediaType === "ndjson" ? splitNdjson : splitJsonBatch;
+    const problem = split(bytes, receivedAtMs, this.#scan, sorter, eventsMax);
+    if (problem !== null) {
+      sorter.release();
+      throw new ProblemError(problem.code, problem.message, { field: problem.field || undefined });
+    }
+    const { accepted, rejections } = sorter;
+    const counts = sorter.typeCounts();
+    this.#countRejections(rejections);
+    if (accepted > 0) {
+      await this.#makeDurable(options, receivedAtMs);
+      this.#countAccepted(accepted, counts, receivedAtMs, options.mode);
+    }
+    return { accepted, rejections };
+  }
+
+  #refuseWhileDraining(): void {
+    if (this.#isDraining) throw new ProblemError("shutting_down");
+  }
+
+  /** Gives the one event in `bytes` to the sorter. */
+  #judgeOne(bytes: Uint8Array, receivedAtMs: number): void {
+    const scan = this.#scan;
+    const sorter = this.#sorter;
+    let verdict = scanEvent(bytes, 0, bytes.length, receivedAtMs, scan);
+    if (verdict !== SCAN_SLOW && !isBlank(bytes, scan.end)) verdict = SCAN_SLOW;
+    if (verdict === SCAN_COMPLETE) sorter.complete(bytes, scan.start, scan.end, scan);
+    else if (verdict === SCAN_DEFAULTS) sorter.defaults(bytes, scan.start, scan.end, scan);
+    else sorter.slow(bytes, 0, bytes.length);
+  }
+
+  /** Hands the sorted lines to the log, and by the mode waits until they are on disk. */
+  async #makeDurable(options: AcceptOptions, receivedAtMs: number): Promise<void> {
+    const { mode, project } = options;
+    const sorter = this.#sorter;
+    if (mode === "check") return sorter.release();
+    const parts: AppendPart[] = [];
+    for (let partition = 0; partition < sorter.lines.length; partition++) {
+      const lines = sorter.lines[partition];
+      if (lines.count > 0) parts.push({ partition, project, receivedAtMs, lines });
+    }
+    const events = sorter.accepted;
+    const handedOver = mode === "async" ? this.#enqueue(parts) : this.#producer.appendAll(parts);
+    sorter.release();
+    const failure = (await handedOver).find((outcome) => outcome !== null) ?? null;
+    this.#noteOverload(failure instanceof OverloadedError);
+    if (failure === null) return;
+    this.stats.failed(events);
+    throw problemOf(failure);
+  }
+
+  #enqueue(parts: readonly AppendPart[]): (AppendFailure | null)[] {
+    try {
+      for (const part of parts) this.#producer.tryEnqueue(part);
+      return [];
+    } catch (error) {
+      return [error as AppendFailure];
+    }
+  }
+
+  #noteOverload(isOverloaded: boolean): void {
+    if (isOverloaded === this.#isOverloaded) return;
+    this.#isOverloaded = isOverloaded;
+    this.#metrics.backpressureActive.set(isOverloaded ? 1 : 0);
+  }
+
+  #countAccepted(
+    events: number,
+    counts: TypeCounts,
+    receivedAtMs: number,
+    mode: AcceptMode,
+  ): void {
+    if (mode === "check") return;
+    const nowMs = this.#now();
+    const tookMs = nowMs - receivedAtMs;
+    for (let i = 0; i < counts.length; i += 2) this.#accepted[counts[i]] += counts[i + 1];
+    const eventType = events === 1 ? this.#metrics.typeLabels.names[counts[0]] : BATCH_TYPE;
+    this.#metrics.eventDuration.observe({ service: SERVICE, event_type: eventType }, tookMs / 1000);
+    this.stats.accepted(events, tookMs, nowMs);
+  }
+
+  #countRejections(rejections: readonly Rejection[]): void {
+    if (rejections.length === 0) return;
+    this.#metrics.eventCounts.addRejected(SERVICE, rejections.length);
+    this.stats.failed(rejections.length);
+    for (const { code } of rejections) {
+      this.#metrics.errors.inc({ service: SERVICE, error_type: code });
+    }
+  }
+}
+
+/** Whether nothing but white space follows. */
+function isBlank(bytes: Uint8Array, from: number): boolean {
+  for (let i = from; i < bytes.length; i++) {
+    if (!SPACES.has(bytes[i])) return false;
+  }
+  return true;
+}
+
+function problemOf(failure: AppendFailure): ProblemError {
+  const isOverload = failure instanceof OverloadedError;
+  return new ProblemError(isOverload ? "overloaded" : "log_unavailable", undefined, {
+    retryAfterSeconds: isOverload ? failure.retryAfterSeconds : RETRY_AFTER_SECONDS,
+    cause: failure,
+  });
+}

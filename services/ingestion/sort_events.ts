@@ -1,0 +1,180 @@
+/**
+ * The judging and sorting half of ingest: takes events one by one, decides what each is, and keeps
+ * the good ones as lines by partition, the bad ones as rejections by index.
+ *
+ *     complete   the body's own bytes are the line               (no copy, no object)
+ *     defaults   the bytes with id or timestamp put in           (copied into MadeLines)
+ *     slow       parsed, checked by schema, written anew         (everything of analytics.v1)
+ *
+ * One EventSorter serves all requests of the thread, one after the other: it is filled and emptied
+ * without giving way to another request in between.
+ */
+import { METRIC_EVENT_TYPES_MAX } from "../../lib/config/limits.ts";
+import type { Rejection } from "../../lib/event/event.ts";
+import { type EventScan, insertDefaults, INSERTED_BYTES_MAX } from "../../lib/event/scan.ts";
+import type { BatchSink } from "../../lib/event/split_batch.ts";
+import {
+  type SlowVerdict,
+  validatePlain,
+  validateV1,
+  writeCanonicalLine,
+} from "../../lib/event/validate.ts";
+import { LineRanges } from "../../lib/log/line_ranges.ts";
+import { partitionOf } from "../../lib/log/murmur2.ts";
+import type { EventTypeLabels } from "../../lib/telemetry/event_type_labels.ts";
+import { MadeLines } from "./made_lines.ts";
+import { UuidV7Maker } from "./uuid_v7.ts";
+
+/** `plain`: the REST event. `v1`: `analytics.v1.Event` as JSON, bare or wrapped in `event`. */
+export type EventForm = "plain" | "v1";
+
+/** A refused event and its place in the batch. */
+export interface IndexedRejection extends Rejection {
+  /** Counted from 0 over all events of the batch. */
+  readonly index: number;
+}
+
+/** How many events of a type: slot of EventTypeLabels and count, in pairs. */
+export type TypeCounts = readonly number[];
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Sorts the events of one request at a time: begin(), then events, then the results. */
+export class EventSorter implements BatchSink {
+  /** Lines by partition. */
+  readonly lines: readonly LineRanges[];
+  rejections: IndexedRejection[] = [];
+  /** Events seen so far, good and bad. */
+  events = 0;
+  /** Id of the last good event. */
+  lastId = "";
+  readonly #made = new MadeLines();
+  readonly #ids = new UuidV7Maker();
+  readonly #labels: EventTypeLabels;
+  readonly #typeCounts = new Int32Array(METRIC_EVENT_TYPES_MAX + 1);
+  /** Slots whose count is above 0. */
+  #countedSlots: number[] = [];
+  #form: EventForm = "plain";
+  #receivedAtMs = 0;
+  /** Whether the caller wants lastId: reading an id makes a string, and batches don't need it. */
+  #wantsId = false;
+
+  constructor(partitions: number, labels: EventTypeLabels) {
+    this.lines = Array.from({ length: partitions }, () => new LineRanges());
+    this.#labels = labels;
+  }
+
+  /** Forgets the last request and gets ready for the next. */
+  begin(form: EventForm, receivedAtMs: number, wantsId: boolean): void {
+    this.release();
+    for (const slot of this.#countedSlots) this.#typeCounts[slot] = 0;
+    this.#countedSlots = [];
+    this.rejections = [];
+    this.events = 0;
+    this.lastId = "";
+    this.#form = form;
+    this.#receivedAtMs = receivedAtMs;
+    this.#wantsId = wantsId;
+  }
+
+  /** Lets go of the request's bytes, once its lines are copied. The results stay. */
+  release(): void {
+    for (const lines of this.lines) {
+      if (lines.count > 0) lines.clear();
+    }
+    this.#made.clear();
+  }
+
+  /** Good events so far. */
+  get accepted(): number {
+    return this.events - this.rejections.length;
+  }
+
+  /** Good events by type. */
+  typeCounts(): TypeCounts {
+    return this.#countedSlots.flatMap((slot) => [slot, this.#typeCounts[slot]]);
+  }
+
+  complete(bytes: Uint8Array, start: number, end: number, scan: EventScan): void {
+    if (this.#form === "v1") return this.slow(bytes, start, end);
+    if (this.#wantsId) this.lastId = textOf(bytes, scan.idStart, scan.idEnd);
+    this.#count(this.#labels.slotOf(bytes, scan.typeStart, scan.typeEnd));
+    this.#keep(bytes, start, end, bytes, scan.userStart, scan.userEnd);
+  }
+
+  defaults(bytes: Uint8Array, start: number, end: number, scan: EventScan): void {
+    if (this.#form === "v1") return this.slow(bytes, start, end);
+    const id = scan.idStart < 0 ? this.#ids.make(this.#receivedAtMs) : "";
+    if (id !== "") this.lastId = id;
+    else if (this.#wantsId) this.lastId = textOf(bytes, scan.idStart, scan.idEnd);
+    const made = this.#made;
+    made.reserve(end - start + INSERTED_BYTES_MAX);
+    const from = made.at;
+    made.at = insertDefaults(
+      bytes,
+      start,
+      end,
+      scan,
+      id,
+      this.#receivedAtMs,
+      made.block,
+      made.at,
+    );
+    this.#count(this.#labels.slotOf(bytes, scan.typeStart, scan.typeEnd));
+    this.#keep(made.block, from, made.at, bytes, scan.userStart, scan.userEnd);
+  }
+
+  slow(bytes: Uint8Array, start: number, end: number): void {
+    const verdict = this.#judge(bytes.subarray(start, end));
+    if (!verdict.ok) {
+      this.rejections.push({ ...verdict.rejection, index: this.events++ });
+      return;
+    }
+    const { event } = verdict;
+    const line = writeCanonicalLine(event);
+    const user = encoder.encode(event.userId);
+    this.lastId = event.id;
+    this.#count(this.#labels.slotOfName(event.type));
+    this.#keep(line, 0, line.length, user, 0, user.length);
+  }
+
+  invalid(bytes: Uint8Array, start: number, end: number): void {
+    this.slow(bytes, start, end);
+  }
+
+  #judge(bytes: Uint8Array): SlowVerdict {
+    const receivedAtMs = this.#receivedAtMs;
+    const context = { receivedAtMs, makeId: () => this.#ids.make(receivedAtMs) };
+    return this.#form === "v1" ? validateV1(bytes, context) : validatePlain(bytes, context);
+  }
+
+  #count(slot: number): void {
+    if (this.#typeCounts[slot]++ === 0) this.#countedSlots.push(slot);
+  }
+
+  /** Keeps a line in the partition of its user. */
+  #keep(
+    line: Uint8Array,
+    start: number,
+    end: number,
+    user: Uint8Array,
+    userStart: number,
+    userEnd: number,
+  ): void {
+    const partition = partitionOf(user, userStart, userEnd, this.lines.length);
+    this.lines[partition].add(line, start, end);
+    this.events++;
+  }
+}
+
+/** UTF-8 text as a string; a loop beats TextDecoder for the short ASCII texts that ids are. */
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i];
+    if (byte >= 0x80) return decoder.decode(bytes.subarray(start, end));
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}

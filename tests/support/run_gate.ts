@@ -1,0 +1,75 @@
+/**
+ * The gate: `make test` and CI. Runs every step, also after a failure, and ends with one line,
+ * `N passed, N failed, N skipped`, in which fmt, lint and the type checks count as one test each.
+ *
+ *     deno run -A tests/support/run_gate.ts             every step
+ *     deno run -A tests/support/run_gate.ts lint unit   these alone
+ */
+import { join } from "node:path";
+import { isTypeScript, ROOT, sourceTree } from "../tidy/source_tree.ts";
+import { type GateStep, gateSteps } from "./gate_steps.ts";
+import { addCounts, countLine, countTests, skippedTests, type TestCounts } from "./test_counts.ts";
+
+const reports = join(ROOT, ".cache", "gate");
+const reportOf = (group: string) => join(reports, `${group}.xml`);
+
+/** Runs the steps one after the other and returns the process's exit code. */
+async function runGate(steps: readonly GateStep[]): Promise<number> {
+  await Deno.mkdir(reports, { recursive: true });
+  const sum: TestCounts = { passed: 0, failed: 0, skipped: 0 };
+  const table: string[] = [];
+  const skipped: string[] = [];
+  for (const step of steps) {
+    console.log(`\n== ${step.name}`);
+    const startedAt = performance.now();
+    const { counts, report } = await runStep(step);
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+    addCounts(sum, counts);
+    skipped.push(...skippedTests(report ?? ""));
+    const verdict = counts.failed === 0 ? "ok    " : "FAILED";
+    table.push(`${verdict} ${step.name.padEnd(12)} ${seconds.padStart(6)} s  ${countLine(counts)}`);
+  }
+  console.log(`\n${table.join("\n")}`);
+  if (skipped.length > 0) {
+    console.log(`\nSKIPPED, so nothing is known of:\n  ${skipped.join("\n  ")}`);
+  }
+  console.log(`\n${countLine(sum)}`);
+  return sum.failed === 0 && sum.passed > 0 ? 0 : 1;
+}
+
+/** Runs one step with its output shown; one that is late is killed and has failed. */
+async function runStep(step: GateStep): Promise<{ counts: TestCounts; report: string | null }> {
+  if (step.kind === "tests") await Deno.remove(reportOf(step.name)).catch(() => {});
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...step.args],
+    cwd: ROOT,
+    env: { ...(Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" }), ...step.env },
+    stdin: "null",
+  }).spawn();
+  const late = setTimeout(() => {
+    console.log(`${step.name} is not done after ${step.deadlineMs / 1000} s and is killed`);
+    child.kill("SIGKILL");
+  }, step.deadlineMs);
+  const { code } = await child.status;
+  clearTimeout(late);
+
+  if (step.kind === "verdict") {
+    return { counts: { passed: +(code === 0), failed: +(code !== 0), skipped: 0 }, report: null };
+  }
+  const report = await Deno.readTextFile(reportOf(step.name)).catch(() => null);
+  return { counts: countTests(report, code), report };
+}
+
+/** The steps that the command line names; all of them when it names none. */
+function chosenSteps(names: readonly string[]): GateStep[] {
+  const paths = sourceTree().map((file) => file.path).filter(isTypeScript);
+  const steps = gateSteps(paths, reportOf);
+  const unknown = names.find((name) => !steps.some((step) => step.name === name));
+  if (unknown !== undefined) {
+    console.error(`No step "${unknown}". There are: ${steps.map(({ name }) => name).join(" ")}`);
+    Deno.exit(2);
+  }
+  return names.length === 0 ? steps : steps.filter((step) => names.includes(step.name));
+}
+
+if (import.meta.main) Deno.exit(await runGate(chosenSteps(Deno.args)));
