@@ -48,6 +48,9 @@ health: setup ## Ask every role how it is
 ready: setup ## Ask every role whether it takes requests
 	@$(local) ready
 
+lag: setup ## Show how many events wait to be processed, by partition
+	@$(local) lag
+
 urls: setup ## Print the addresses, where the data lies, and a first request
 	@$(local) urls
 
@@ -81,5 +84,5 @@ lint: setup ## Lint every file
 check: setup ## Check the types of every file, and that PURE folders use nothing but the language
 	@$(gate) check pure
 
-.PHONY: help setup run dev stop clean health ready urls logs example generate-data test test-unit \
+.PHONY: help setup run dev stop clean health ready lag urls logs example generate-data test test-unit \
 	test-integration bench fmt lint check

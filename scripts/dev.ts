@@ -39,6 +39,7 @@ async function dev(): Promise<number> {
     const ended = server.status.then(({ code }) => ({ code }));
     const what = await Promise.race([stopped.promise, changed, ended]);
     if (typeof what === "object") {
+      if (what.code === 0) return 0; // stopped from outside: `make stop`
       console.error(`The server ended with ${what.code}; waiting for a change`);
       if (await Promise.race([stopped.promise, changed]) === "stopped") return what.code;
       continue;

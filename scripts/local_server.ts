@@ -1,5 +1,5 @@
 /**
- * What `make` does to the server of this folder: stop, clean, health, ready, urls.
+ * What `make` does to the server of this folder: stop, clean, health, ready, lag, urls.
  *
  * Whether it runs is read from the locks that the platform and its restart loop hold in the data
  * folder, not from process ids, which a crash leaves behind and the system gives to others.
@@ -87,12 +87,35 @@ export async function probe(
   return answers.every((well) => well);
 }
 
-/** Prints the addresses of every role, where the data lies, and a first request. */
+/** Prints how many events of each partition wait to be processed. False when nobody answers. */
+export async function lag(
+  config: Pick<Config, "host" | "ports">,
+  say = console.log,
+): Promise<boolean> {
+  const url = `${urlOf(config, "consumer")}/lag`;
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(requestMsMax) });
+    const { lag } = await response.json() as { lag: Record<string, Record<string, number>> };
+    for (const [topic, partitions] of Object.entries(lag)) {
+      const total = Object.values(partitions).reduce((sum, events) => sum + events, 0);
+      say(`${topic}: ${total} events wait`);
+      for (const [partition, events] of Object.entries(partitions)) {
+        say(`  partition ${partition.padStart(3)} ${String(events).padStart(12)}`);
+      }
+    }
+    return response.ok;
+  } catch (error) {
+    say(`${url}  no answer (${(error as Error).name})`);
+    return false;
+  }
+}
+
+/** Gives the addresses of every role, where the data lies, and a first request. */
 export function urls(config: Pick<Config, "host" | "ports" | "roles" | "dataFolder">): string {
   const about: Record<Role, string> = {
     gateway: "/v1/…  the JSON API",
     ingestion: "/events  /events/async  /events/batch",
-    consumer: "/stats",
+    consumer: "/stats  /lag",
     analytics: "/analytics/summary",
     metrics: "/metrics",
   };
@@ -166,8 +189,13 @@ async function ask(url: string): Promise<{ well: boolean; text: string }> {
   }
 }
 
+/** Whether the gateway takes requests. */
+export async function isReady(config: Pick<Config, "host" | "ports">): Promise<boolean> {
+  return (await ask(`${urlOf(config, "gateway")}/ready`)).well;
+}
+
 /** Where a role answers, as seen from this machine. */
-function urlOf({ host, ports }: Pick<Config, "host" | "ports">, role: Role): string {
+export function urlOf({ host, ports }: Pick<Config, "host" | "ports">, role: Role): string {
   const near = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `http://${near.includes(":") ? `[${near}]` : near}:${ports[role]}`;
 }
@@ -182,11 +210,13 @@ async function main(command: string): Promise<number> {
     case "health":
     case "ready":
       return await probe(config, `/${command}`) ? EXIT_OK : EXIT_FAILED;
+    case "lag":
+      return await lag(config) ? EXIT_OK : EXIT_FAILED;
     case "urls":
       console.log(urls(config));
       return EXIT_OK;
     default:
-      console.error("Give one of: stop clean health ready urls");
+      console.error("Give one of: stop clean health ready lag urls");
       return EXIT_CONFIG;
   }
 }

@@ -1,8 +1,8 @@
-/** `make stop`, `clean`, `health`, `ready`, `urls` against small stand-ins of the server. */
+/** `make stop`, `clean`, `health`, `ready`, `lag`, `urls` against small stand-ins of the server. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ROLES } from "../lib/config/config.ts";
-import { clean, probe, stop, urls } from "./local_server.ts";
+import { clean, lag, probe, stop, urls } from "./local_server.ts";
 
 /** Runs a test with a data folder of its own; what is said is kept. */
 async function inFolder(test: (folder: string, said: string[]) => unknown): Promise<void> {
@@ -32,6 +32,17 @@ async function startHolder(folder: string): Promise<Deno.ChildProcess> {
   await reader.read();
   await reader.cancel();
   return holder;
+}
+
+/** A server that gives one fixed answer a path, and the settings that lead to it. */
+function serveAnswers(answers: Record<string, unknown>) {
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    (request) => Response.json(answers[new URL(request.url).pathname]),
+  );
+  const { port } = server.addr;
+  const ports = { gateway: port, ingestion: port, consumer: port, analytics: port, metrics: port };
+  return { server, config: { host: "0.0.0.0", ports, roles: new Set(ROLES) } };
 }
 
 Deno.test("stop() ends the server and waits for it when it runs", () =>
@@ -74,17 +85,10 @@ Deno.test("clean() refuses when the folder holds more than data", () => {
 });
 
 Deno.test("probe() is true only when every role is well", async () => {
-  const answers: Record<string, unknown> = {
+  const { server, config } = serveAnswers({
     "/health": { status: "healthy" },
     "/ready": { ready: false },
-  };
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    (request) => Response.json(answers[new URL(request.url).pathname]),
-  );
-  const { port } = server.addr;
-  const ports = { gateway: port, ingestion: port, consumer: port, analytics: port, metrics: port };
-  const config = { host: "0.0.0.0", ports, roles: new Set(ROLES) };
+  });
   const said: string[] = [];
   const say = (line: string) => said.push(line);
   assert.ok(await probe(config, "/health", say));
@@ -93,6 +97,16 @@ Deno.test("probe() is true only when every role is well", async () => {
   assert.ok(!(await probe(config, "/health", say)), "nobody answers");
   assert.equal(said.filter((line) => line.startsWith("ok")).length, ROLES.length);
   assert.match(said.at(-1)!, /FAIL .* no answer/);
+});
+
+Deno.test("lag() prints every partition, and is false when nobody answers", async () => {
+  const { server, config } = serveAnswers({ "/lag": { lag: { events: { "0": 5, "1": 7 } } } });
+  const said: string[] = [];
+  assert.ok(await lag(config, (line: string) => said.push(line)));
+  await server.shutdown();
+  assert.equal(said[0], "events: 12 events wait");
+  assert.match(said[2], /partition +1 +7/);
+  assert.equal(await lag(config, () => {}), false);
 });
 
 Deno.test("urls() names every role's address and a first request", () => {

@@ -90,6 +90,32 @@ Deno.test("scanEvent() tells its four verdicts apart when events differ", () => 
   for (const [verdict, text] of cases) assert.equal(verdictOf(text), verdict, text);
 });
 
+Deno.test("scanEvent() takes escapes in values when surrogates come in pairs", () => {
+  const high = "\\ud83d";
+  const low = "\\uDE00";
+  const verdict = (text: string) => verdictOf(`{"id":"i",${REST},"properties":{"a":"${text}"}}`);
+  for (const text of [high + low, `x${high}${low}${high}${low}x`, "\\u00e9\\uD7FF\\uE000\\uFFFF"]) {
+    assert.equal(verdict(text), SCAN_COMPLETE, text);
+  }
+  for (
+    const text of [
+      high,
+      low,
+      low + high,
+      high + high,
+      high + high + low,
+      `${high}\\u0041`,
+      `${high}\\u0000`,
+      `${high}\\n`,
+      `${high}x${low}`,
+      `${high}\\\\uDE00`,
+      "\\uDBFF\\uDBFF",
+      "\\uDBFF\\uE000",
+    ]
+  ) assert.equal(verdict(text), SCAN_SLOW, text);
+  assert.equal(verdict(`${high}\\uDE0`), SCAN_INVALID);
+});
+
 Deno.test("scanEvent() gives the end of the value when the verdict is slow or invalid", () => {
   const scan = new EventScan();
   const slow = encodeUtf8('  [1, {"a": 2}] , 3');

@@ -42,6 +42,9 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
+/** Most keys of the wrapper, `events` among them: they are ignored, but read to find doubles. */
+const WRAPPER_KEYS_MAX = 64;
+
 /** A batch that is being walked. */
 interface Walk {
   readonly bytes: Uint8Array;
@@ -126,6 +129,9 @@ function walkWrapper(walk: Walk, at: number): number | BatchProblem {
       if (key === "__proto__") return problem("forbidden_key", key, "rename the key __proto__");
       if (keys.has(key)) return problem("duplicate_key", key, "send each key once");
       keys.add(key);
+      if (keys.size > WRAPPER_KEYS_MAX) {
+        return problem("invalid_parameter", "", `send at most ${WRAPPER_KEYS_MAX} keys in a batch`);
+      }
       at = skipSpace(bytes, close + 1, limit);
       if (at >= limit || bytes[at] !== COLON) return ~at;
       at = skipSpace(bytes, at + 1, limit);

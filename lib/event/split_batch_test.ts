@@ -74,6 +74,7 @@ Deno.test("splitJsonBatch() refuses the whole batch when its JSON or wrapper is 
     ["duplicate_key", `{"events":[${COMPLETE}],"events":[]}`],
     ["duplicate_key", `{"x":1,"\\u0078":2,"events":[${COMPLETE}]}`],
     ["forbidden_key", `{"__proto__":1,"events":[${COMPLETE}]}`],
+    ["invalid_parameter", `{${Array.from({ length: 65 }, (_, n) => `"k${n}":1`).join()}}`],
     ["empty_batch", "[]"],
     ["empty_batch", '{"events": [ ]}'],
     ["too_many_events", `[${"1,".repeat(10)}1]`],

@@ -1,6 +1,6 @@
 /**
  * UnpackedReader: reads the unpacked bytes of a file once, from the front, and can say the SHA-256
- * of everything up to a given offset. The digest is what a checkpoint knows its place by: rows may
+ * of everything up to the place it was told to release. The digest is what a checkpoint knows its place by: rows may
  * only be passed over if the bytes before that place are the same as then.
  */
 import { createHash } from "node:crypto";
@@ -38,7 +38,7 @@ export class UnpackedReader {
       this.#hashed += part.length;
       if (part.length < value.length) this.#rest = value.subarray(part.length);
     }
-    return this.#hash.copy().digest("hex");
+    return this.digest();
   }
 
   /** The chunks after what was skipped. */
@@ -53,8 +53,8 @@ export class UnpackedReader {
     }
   }
 
-  /** Hex SHA-256 of the first `offset` bytes, which were read already. Offsets never go back. */
-  digestUpTo(offset: number): string {
+  /** Takes the first `offset` bytes into the digest, and lets go of them. Never goes back. */
+  release(offset: number): void {
     while (this.#hashed < offset) {
       const chunk = this.#waiting[0];
       const part = chunk.subarray(0, offset - this.#hashed);
@@ -63,6 +63,10 @@ export class UnpackedReader {
       if (part.length === chunk.length) this.#waiting.shift();
       else this.#waiting[0] = chunk.subarray(part.length);
     }
+  }
+
+  /** Hex SHA-256 of the bytes that were skipped or released. */
+  digest(): string {
     return this.#hash.copy().digest("hex");
   }
 

@@ -91,10 +91,10 @@ Deno.test("quantile() is within 1 % when a million numbers have a long tail", ()
 });
 
 Deno.test("DDSketch answers as Datadog's sketch does", () => {
-  const positive = fc.array(fc.double({ min: 1e-9, max: 1e12, noNaN: true }), { minLength: 1 });
-  const wide = fc.array(fc.double({ noNaN: true, min: 1e-200, max: 1e200 }), { minLength: 1 });
+  // Of a range that does not collapse: theirs (2.1.1) then misplaces numbers at the range's end.
+  const positive = fc.array(fc.double({ min: 1e-6, max: 1e9, noNaN: true }), { minLength: 1 });
   fc.assert(
-    fc.property(fc.oneof(positive, wide, amounts), (generated) => {
+    fc.property(fc.oneof(positive, amounts), (generated) => {
       // Theirs adds to its sum even what it counts as zero.
       const values = generated.filter((value) => value === 0 || Math.abs(value) > 1e-300);
       fc.pre(values.length > 0);
@@ -186,6 +186,22 @@ Deno.test("DDSketch collapses the lowest bins when the numbers span too wide a r
   assertClose(sketch.quantile(1), 1e300, RELATIVE_ACCURACY, "highest");
   assertClose(sketch.quantile(590 / 600), 1e290, RELATIVE_ACCURACY, "high");
   assert.ok(sketch.quantile(0.5) > 1e280);
+});
+
+Deno.test("quantile() is within 1 % for what the range holds, whatever the numbers", () => {
+  const values = fc.array(fc.double({ min: 1e-300, max: 1e300, noNaN: true }), { minLength: 1 });
+  fc.assert(
+    fc.property(values, (all) => {
+      const sketch = sketchOf(all);
+      const sorted = all.toSorted((a, b) => a - b);
+      for (const q of QUANTILES) {
+        const exact = exactQuantile(sorted, q);
+        if (exact < sorted.at(-1)! / 6e17) assert.ok(sketch.quantile(q) < sorted.at(-1)! / 6e17);
+        else assertClose(sketch.quantile(q), exact, RELATIVE_ACCURACY, `quantile ${q}`);
+      }
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 Deno.test("clone() is independent when the original goes on", () => {

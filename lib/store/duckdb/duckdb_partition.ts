@@ -23,10 +23,14 @@ import type {
 import { StoreError } from "../event_store.ts";
 import { deleteCellsSql } from "./cell_appender.ts";
 import { isInvalidated, toStoreError } from "./duckdb_error.ts";
-import { DuckdbFile, type Writer } from "./duckdb_file.ts";
+import { DuckdbFile, sizeOf, type Writer } from "./duckdb_file.ts";
 import { type Connection, native } from "./native.ts";
 import * as queries from "./partition_queries.ts";
 import { runSql } from "./read_stream.ts";
+import { createAppender } from "./table_appender.ts";
+
+/** A commit of more rows than this is part of catching up. */
+const TRIM_ROWS_MAX = 16_384;
 
 export class DuckdbPartition implements PartitionStore {
   readonly partition: number;
@@ -38,6 +42,9 @@ export class DuckdbPartition implements PartitionStore {
   #reopening: Promise<void> | null = null;
   /** The end of the last commit: commits run one after the other. */
   #lastCommit: Promise<void> = Promise.resolve();
+  /** Freed memory may not have gone back to the system; see #trimMemory. */
+  #untrimmed = false;
+  #walBytes = 0;
   readonly #reads = new Set<Promise<unknown>>();
 
   private constructor(
@@ -114,12 +121,14 @@ export class DuckdbPartition implements PartitionStore {
 
   commit(commit: PartitionCommit, flush: CellFlush | null): Promise<void> {
     const done = this.#lastCommit.then(() => this.#commit(commit, flush));
-    this.#lastCommit = done.catch(() => {});
+    const rows = commit.rows.count;
+    this.#lastCommit = done.then(() => this.#trimMemory(rows, flush !== null)).catch(() => {});
     return done;
   }
 
   sizeBytes(): number {
-    return sizeOf(this.#file.path) + sizeOf(`${this.#file.path}.wal`);
+    const { path } = this.#file;
+    return Math.max(0, sizeOf(path)) + Math.max(0, sizeOf(`${path}.wal`));
   }
 
   async close(): Promise<void> {
@@ -129,6 +138,10 @@ export class DuckdbPartition implements PartitionStore {
     await this.#lastCommit;
     await this.#reopening?.catch(() => {});
     await Promise.allSettled([...this.#reads]);
+    // Closing checkpoints too, but on this thread. Should it fail, the log of writes has it all.
+    if (!this.#invalidated) {
+      await runSql(this.#file.writer.connection, "CHECKPOINT").catch(() => {});
+    }
     this.#file.close();
   }
 
@@ -166,6 +179,23 @@ export class DuckdbPartition implements PartitionStore {
     );
   }
 
+  /**
+   * Gives memory that DuckDB freed back to the system. Its allocator keeps what it freed until a
+   * worker thread is idle, and with threads=1 there is none; setting the memory limit, to what it
+   * is, also does it (measured: 199 MB -> 119 MB resident, 8 ms). Not while catching up, where
+   * the next commit would only ask for the same memory again.
+   */
+  async #trimMemory(rows: number, flushed: boolean): Promise<void> {
+    const walBytes = sizeOf(`${this.#file.path}.wal`);
+    const checkpointed = walBytes < this.#walBytes;
+    this.#walBytes = walBytes;
+    this.#untrimmed ||= checkpointed || flushed || rows > TRIM_ROWS_MAX;
+    if (!this.#untrimmed || rows > TRIM_ROWS_MAX) return;
+    this.#untrimmed = false;
+    const limit = this.#settings.memory_limit;
+    await runSql(this.#file.writer.connection, `SET memory_limit = '${limit}'`);
+  }
+
   async #read<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T> {
     const file = await this.#usableFile();
     const reading = file.read(work);
@@ -201,7 +231,7 @@ export class DuckdbPartition implements PartitionStore {
 }
 
 function appendSeries(connection: Connection, commit: PartitionCommit): void {
-  const appender = native.appender_create(connection, null, "series");
+  const appender = createAppender(connection, "series");
   for (const series of commit.newSeries) {
     native.append_int32(appender, series.id);
     native.append_varchar(appender, series.project);
@@ -213,17 +243,9 @@ function appendSeries(connection: Connection, commit: PartitionCommit): void {
 }
 
 function appendDelta(connection: Connection, id: number, bytes: Uint8Array): void {
-  const appender = native.appender_create(connection, null, "deltas");
+  const appender = createAppender(connection, "deltas");
   native.append_int64(appender, BigInt(id));
   native.append_blob(appender, bytes);
   native.appender_end_row(appender);
   native.appender_close_sync(appender);
-}
-
-function sizeOf(path: string): number {
-  try {
-    return Deno.statSync(path).size;
-  } catch {
-    return 0;
-  }
 }

@@ -8,6 +8,9 @@
 /** Layout of the file; raised whenever a table below changes. */
 export const FORMAT_VERSION = 1;
 
+/** The name that the file is attached under. */
+export const CATALOG = "store";
+
 /** Statements that make an empty partition. */
 export const CREATE_TABLES = `
 CREATE TABLE state(

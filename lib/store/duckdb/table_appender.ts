@@ -8,6 +8,7 @@
 
 import { type Appender, type Connection, type DataChunk, native, type Type } from "./native.ts";
 import type { Vector } from "./native.ts";
+import { CATALOG } from "./schema.ts";
 
 export class TableAppender {
   /** One vector for each column, writable between `begin` and `push`. */
@@ -17,7 +18,7 @@ export class TableAppender {
 
   /** `types` are those of all columns of `table`, in order. */
   constructor(connection: Connection, table: string, types: readonly Type[]) {
-    this.#appender = native.appender_create(connection, null, table);
+    this.#appender = createAppender(connection, table);
     this.#chunk = native.create_data_chunk(types.map((t) => native.create_logical_type(t)));
     this.vectors = types.map((_, i) => native.data_chunk_get_vector(this.#chunk, i));
   }
@@ -41,6 +42,11 @@ export class TableAppender {
   close(): void {
     native.appender_close_sync(this.#appender);
   }
+}
+
+/** An appender to one table of the file. */
+export function createAppender(connection: Connection, table: string): Appender {
+  return native.appender_create_ext(connection, CATALOG, "main", table);
 }
 
 /** Copies `count` elements of a typed array, from element `from` on, into a vector's data. */
