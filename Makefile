@@ -4,17 +4,17 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 
-# The data folder of run, stop, clean, logs and generate-data.
+# The data folder of every target that runs, stops or looks at the platform.
 export RTA_DATA ?= ./data
 
-# Events that generate-data makes, and the seed that makes them the same every time.
+# How many events generate-data sends, and the seed that they follow from.
 N ?= 1000000
 SEED ?= 1
 
 # "$(deno) run …" in a recipe: finds or installs Deno, and fails when that fails.
 deno = d="$$(scripts/deno.sh)" && "$$d"
 
-# The command line of the platform; --allow-run is for the restart loop, which starts `serve`.
+# The command line of the platform; --allow-run is for `run` and `example`, which start `serve`.
 rta = $(deno) run --frozen --no-prompt --allow-net --allow-read --allow-write --allow-env \
 	--allow-sys --allow-ffi --allow-run services/main.ts
 
@@ -58,10 +58,11 @@ logs: ## Follow the log of make run
 	@tail -n 100 -F "$(RTA_DATA)/logs/rta.log"
 
 example: setup ## Load six months of a web shop's clicks, and print their summary and hours
-	@$(deno) run --frozen -A scripts/example.ts
+	@$(rta) example
 
-generate-data: setup ## Make N=1000000 events with Zipf-distributed users and load them; SEED=1
-	@$(rta) generate --events $(N) --seed $(SEED)
+generate-data: setup ## Send N=1000000 made-up events, the same for the same SEED=1, to what runs
+	@$(rta) generate --events $(N) --seed $(SEED) \
+		--url "http://127.0.0.1:$${RTA_INGESTION_PORT:-8081}"
 
 test: setup ## The whole gate: format, lint, types, and every test
 	@$(gate)

@@ -5,7 +5,7 @@
  * open, and a second handle on one file could corrupt it. Here the server drains and ends first.
  */
 import { join } from "node:path";
-import { serveCommand } from "../services/supervise.ts";
+import { rtaCommand } from "../services/supervise.ts";
 
 /** Editors write a file in several steps; changes this close together are one, ms. */
 const settleMs = 150;
@@ -26,7 +26,7 @@ async function nextChange(events: AsyncIterator<Deno.FsEvent>): Promise<string> 
 
 /** Runs and restarts until SIGINT or SIGTERM; returns the last server's exit code. */
 async function dev(): Promise<number> {
-  const [program, ...args] = serveCommand();
+  const [program, ...args] = rtaCommand("serve");
   const stopped = Promise.withResolvers<"stopped">();
   const signals: Deno.Signal[] = ["SIGINT", "SIGTERM"];
   for (const name of signals) Deno.addSignalListener(name, () => stopped.resolve("stopped"));

@@ -189,13 +189,8 @@ async function ask(url: string): Promise<{ well: boolean; text: string }> {
   }
 }
 
-/** Whether the gateway takes requests. */
-export async function isReady(config: Pick<Config, "host" | "ports">): Promise<boolean> {
-  return (await ask(`${urlOf(config, "gateway")}/ready`)).well;
-}
-
 /** Where a role answers, as seen from this machine. */
-export function urlOf({ host, ports }: Pick<Config, "host" | "ports">, role: Role): string {
+function urlOf({ host, ports }: Pick<Config, "host" | "ports">, role: Role): string {
   const near = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `http://${near.includes(":") ? `[${near}]` : near}:${ports[role]}`;
 }

@@ -62,7 +62,7 @@ export async function superviseServe(
   args: readonly string[],
   options: SuperviseOptions,
 ): Promise<number> {
-  const { dataFolder, command = serveCommand(), wait = waitUnlessStopped } = options;
+  const { dataFolder, command = rtaCommand("serve"), wait = waitUnlessStopped } = options;
   const { now = Date.now, stopMs = STOP_MS_MAX } = options;
   const lock = takeLock(dataFolder);
   if (lock === null) return EXIT_CONFIG;
@@ -107,11 +107,11 @@ export class RestartPolicy {
   }
 }
 
-/** `serve` of this very program: the compiled binary itself, or Deno on main.ts. */
-export function serveCommand(): string[] {
-  if (Deno.build.standalone) return [Deno.execPath(), "serve"];
+/** One of this very program's commands, by the compiled binary itself or by Deno on main.ts. */
+export function rtaCommand(command: string): string[] {
+  if (Deno.build.standalone) return [Deno.execPath(), command];
   const main = join(import.meta.dirname!, "main.ts");
-  return [Deno.execPath(), "run", "--frozen", "--no-prompt", ...SERVE_PERMISSIONS, main, "serve"];
+  return [Deno.execPath(), "run", "--frozen", "--no-prompt", ...SERVE_PERMISSIONS, main, command];
 }
 
 /** Starts the child, copies its output, passes a stop on, and returns its exit code. */

@@ -4,6 +4,7 @@
  */
 import { setImmediate } from "node:timers";
 
+/** Resolves once the messages and timers that are due have been handled. */
 export function macrotask(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -35,6 +35,10 @@ interface GroupSource {
 
 type Groups = Map<string, { want: number; cells: (Cell | null)[] }>;
 
+/**
+ * Answers the plan from all of a shard's partitions: one partial, whose `completeUntilMs` is that of
+ * the partition furthest behind. Throws StoreError when cells or rows can't be read.
+ */
 export async function answerRollups(
   processors: Iterable<PartitionProcessor>,
   plan: RollupPlan,

@@ -47,6 +47,7 @@ export interface ApplyCounts {
   readonly bySeries: Map<number, number>;
 }
 
+/** Counts that stand at nothing. */
 export function newApplyCounts(): ApplyCounts {
   return {
     processed: 0,

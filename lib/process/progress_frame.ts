@@ -34,6 +34,7 @@ export interface Progress {
   readonly refusals: ReadonlyMap<string, number>;
 }
 
+/** The payload of a PROGRESS_FRAME. */
 export function encodeProgress(progress: Progress): Uint8Array {
   const entries: [number, number, Uint8Array][] = [];
   for (const [name, count] of progress.types) entries.push([count, 0, encodeUtf8(name)]);
@@ -63,6 +64,7 @@ export function encodeProgress(progress: Progress): Uint8Array {
   return out;
 }
 
+/** Reads what encodeProgress wrote; the names are copied, so the frame can be released. */
 export function decodeProgress(bytes: Uint8Array): Progress {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const types = new Map<string, number>();

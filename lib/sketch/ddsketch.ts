@@ -7,8 +7,8 @@
  * most 1 % from both ends of its bin. Negative values have bins of their own, zero a count. The
  * mapping is that of Datadog's own libraries, so that their sketches give the same answers.
  *
- * The bins of each sign span a range of 1 : 6 * 10^17 (ddsketch_bins.ts); values nearer to zero than
- * that, beside larger ones of their sign, count as the smallest of the range.
+ * The bins of each sign span a range of 1 : 6 * 10^17 (ddsketch_bins.ts); values nearer to zero
+ * than that, beside larger ones of their sign, count as the smallest of the range.
  *
  * Encoded; an empty sketch is its version byte alone:
  *
@@ -194,7 +194,7 @@ function valueOf(index: number): number {
   return 2 ** (index / PER_LOG2) * (2 / (1 + GAMMA));
 }
 
-/** True if a magnitude belongs to the highest bin; logarithms of other engines may differ by one. */
+/** True if a magnitude belongs to the highest bin; other engines' logarithms may be one off. */
 function isOutermost(bins: Bins, magnitude: number): boolean {
   return magnitude >= MAGNITUDE_MIN && magnitude < Infinity &&
     Math.abs(indexOf(magnitude) - bins.indexes[bins.size - 1]) <= 1;

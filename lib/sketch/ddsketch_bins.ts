@@ -4,10 +4,10 @@
  *     indexes  [ 12 | 13 | 57 | 311 ]   ascending, only those that hold something
  *     counts   [  1 |  4 |  2 |  90 ]   beside them
  *
- * Sorted arrays rather than a window from the lowest to the highest index: most sketches hold a few
- * values far apart. The indexes span BINS_MAX at most; what falls lower is counted in the lowest bin
- * of that span. As the span hangs from the highest index alone, merging in any order and grouping
- * gives the same bins.
+ * Sorted arrays rather than a window from the lowest to the highest index: most sketches hold a
+ * few values far apart. The indexes span BINS_MAX at most; what falls lower is counted in the
+ * lowest bin of that span. As the span hangs from the highest index alone, merging in any order
+ * and grouping gives the same bins.
  */
 
 /** Indexes from the highest down that are told apart: at 1 % a range of values of 1 : 6 * 10^17. */
@@ -106,6 +106,9 @@ export class Bins {
   #search(index: number): number {
     let low = 0;
     let high = this.size;
+    // Where no index of the span is missing, as in busy sketches, the place follows from the first.
+    const direct = index - this.indexes[0];
+    if (direct >= 0 && direct < high && this.indexes[direct] === index) return direct;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (this.indexes[middle] < index) low = middle + 1;

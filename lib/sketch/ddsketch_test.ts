@@ -196,7 +196,9 @@ Deno.test("quantile() is within 1 % for what the range holds, whatever the numbe
       const sorted = all.toSorted((a, b) => a - b);
       for (const q of QUANTILES) {
         const exact = exactQuantile(sorted, q);
-        if (exact < sorted.at(-1)! / 6e17) assert.ok(sketch.quantile(q) < sorted.at(-1)! / 6e17);
+        // A little above the end of the range, as the largest number may lie low in its bin.
+        const lowest = sorted.at(-1)! / 5.5e17;
+        if (exact < lowest) assert.ok(sketch.quantile(q) < lowest * 1.01);
         else assertClose(sketch.quantile(q), exact, RELATIVE_ACCURACY, `quantile ${q}`);
       }
     }),

@@ -16,7 +16,8 @@ const C3 = 0x38b34ae5;
 const C4 = 0xa1e38b93;
 
 /**
- * Hashes bytes[start .. end) into out[0] (low 32 bits) and out[1] (high 32 bits). Allocates nothing.
+ * Hashes bytes[start .. end) into out[0] (low 32 bits) and out[1] (high 32 bits), without
+ * allocating.
  *
  * @param seed 32 bits; other seeds give independent hashes
  */

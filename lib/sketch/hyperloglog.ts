@@ -1,10 +1,10 @@
 /**
  * HyperLogLog: how many different hashes were added, in bounded memory, mergeable.
  *
- * Up to SPARSE_MAX different hashes it is the set of them, and its answer is exact. Beyond, it turns
- * into 2^14 registers (hyperloglog_registers.ts) with a standard error of 0.81 %. Which of the two
- * it is depends on the hashes alone, not on the order or grouping they came in, so parts merged give
- * exactly what the whole would.
+ * Up to SPARSE_MAX different hashes it is the set of them, and its answer is exact. Beyond, it
+ * turns into 2^14 registers (hyperloglog_registers.ts) with a standard error of 0.81 %. Which of
+ * the two it is depends on the hashes alone, not on the order or grouping they came in, so parts
+ * merged give exactly what the whole would.
  *
  * Encoded, all numbers little endian:
  *

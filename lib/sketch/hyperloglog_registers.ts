@@ -2,10 +2,11 @@
  * The dense half of HyperLogLog: 2^14 registers of one byte, and the estimate from them.
  *
  *     hash, 64 bits    | hi: 14 bits register | 18 bits |   lo: 32 bits   |
- *                                             '--- rank: leading zeros of these 50 bits, plus 1 ---'
+ *                                             |---------------------------|
+ *                                             rank: leading zeros of these 50 bits, plus 1
  *
- * A register keeps the highest rank of the hashes that fell to it: 0 = none yet, at most 51. Merging
- * is the maximum register by register, so the order and number of merges never matter.
+ * A register keeps the highest rank of the hashes that fell to it: 0 = none yet, at most 51.
+ * Merging is the maximum register by register, so the order and number of merges never matter.
  *
  * Sources: Flajolet, Fusy, Gandouet, Meunier, "HyperLogLog: the analysis of a near-optimal
  * cardinality estimation algorithm", 2007; 64-bit hashes and no large-range correction: Heule,

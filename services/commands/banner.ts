@@ -18,6 +18,7 @@ const WHAT: Readonly<Record<Role, string>> = {
   metrics: "GET /metrics",
 };
 
+/** The text, ready to be printed to a terminal. */
 export function banner(facts: BannerFacts): string {
   const lines = [
     "",

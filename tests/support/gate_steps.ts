@@ -25,6 +25,9 @@ const testFolders: Record<string, string> = {
   fault: "tests/fault/",
 };
 
+/** Names of all steps; a group of tests has a step only while it has tests. */
+export const STEP_NAMES = ["fmt", "lint", "check", "pure", "unit", ...Object.keys(testFolders)];
+
 const pureFolder = /^lib\/(event|rollup|sketch|query|ring)\//;
 
 /**

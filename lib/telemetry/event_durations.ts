@@ -1,0 +1,104 @@
+/**
+ * `event_processing_duration_seconds`: how long events take, by role and type, counted in plain
+ * arrays and shown to prom-client as a histogram. Observing by prom-client itself, which builds a
+ * key text from the labels each time, took a tenth of the work of a single-event request.
+ *
+ *     counts   [ type slot ][ bucket ]    the last bucket is +Inf; not cumulative
+ *     sums     [ type slot ]              seconds
+ */
+import { Histogram, type MetricObjectWithValues, type MetricValueWithName } from "prom-client";
+import { METRIC_EVENT_TYPES_MAX } from "../config/limits.ts";
+import type { Role } from "../config/variables.ts";
+import type { EventTypeLabels } from "./event_type_labels.ts";
+
+/** `event_type` of a measurement that is of a whole batch and not of one event. */
+export const BATCH_TYPE = "batch";
+
+/** Slot of BATCH_TYPE, behind those of EventTypeLabels. */
+export const BATCH_SLOT = METRIC_EVENT_TYPES_MAX + 1;
+
+const SLOTS = BATCH_SLOT + 1;
+const NAME = "event_processing_duration_seconds";
+
+interface RoleDurations {
+  readonly counts: Float64Array;
+  readonly sums: Float64Array;
+}
+
+/** The histogram; registered like any other, filled by observe(). */
+export class EventDurations extends Histogram<"service" | "event_type"> {
+  readonly #labels: EventTypeLabels;
+  readonly #bounds: readonly number[];
+  readonly #byRole = new Map<Role, RoleDurations>();
+
+  /** @param bounds upper bounds of the buckets, seconds, rising, without +Inf */
+  constructor(labels: EventTypeLabels, bounds: readonly number[]) {
+    super({
+      name: NAME,
+      help: `Time to take in or process an event; event_type "${BATCH_TYPE}" is one whole batch`,
+      labelNames: ["service", "event_type"],
+      buckets: [...bounds],
+      registers: [],
+    });
+    this.#labels = labels;
+    this.#bounds = bounds;
+  }
+
+  /** Counts one measurement; `slot` of EventTypeLabels, or BATCH_SLOT. */
+  observeSlot(service: Role, slot: number, seconds: number): void {
+    const durations = this.#byRole.get(service) ?? this.#addRole(service);
+    const bounds = this.#bounds;
+    let bucket = 0;
+    while (bucket < bounds.length && seconds > bounds[bucket]) bucket++;
+    durations.counts[slot * (bounds.length + 1) + bucket]++;
+    durations.sums[slot] += seconds;
+  }
+
+  /** What prom-client asks for: the cumulative buckets, sum and count of every slot in use. */
+  override get(): Promise<MetricObjectWithValues<MetricValueWithName<"service" | "event_type">>> {
+    const values: MetricValueWithName<"service" | "event_type">[] = [];
+    for (const [service, durations] of this.#byRole) {
+      for (let slot = 0; slot < SLOTS; slot++) this.#addValues(service, durations, slot, values);
+    }
+    // deno-lint-ignore no-explicit-any -- `help`, `type` and `aggregator` are what the base class has
+    const { help, type, aggregator } = this as any;
+    return Promise.resolve({ name: NAME, help, type, aggregator, values });
+  }
+
+  #addRole(service: Role): RoleDurations {
+    const durations = {
+      counts: new Float64Array(SLOTS * (this.#bounds.length + 1)),
+      sums: new Float64Array(SLOTS),
+    };
+    this.#byRole.set(service, durations);
+    return durations;
+  }
+
+  #addValues(
+    service: Role,
+    { counts, sums }: RoleDurations,
+    slot: number,
+    values: MetricValueWithName<"service" | "event_type" | "le">[],
+  ): void {
+    const bounds = this.#bounds;
+    const first = slot * (bounds.length + 1);
+    let total = 0;
+    for (let i = 0; i <= bounds.length; i++) total += counts[first + i];
+    if (total === 0) return;
+    const labels = { service, event_type: slot === BATCH_SLOT ? BATCH_TYPE : this.#labels.names[slot] };
+    let below = 0;
+    for (let i = 0; i < bounds.length; i++) {
+      below += counts[first + i];
+      values.push({
+        metricName: `${NAME}_bucket`,
+        value: below,
+        labels: { le: bounds[i], ...labels },
+      });
+    }
+    values.push(
+      { metricName: `${NAME}_bucket`, value: total, labels: { le: "+Inf", ...labels } },
+      { metricName: `${NAME}_sum`, value: sums[slot], labels },
+      { metricName: `${NAME}_count`, value: total, labels },
+    );
+  }
+}
