@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { withDeadline } from "../../tests/support/deadline.ts";
 import { createRing, RING_BYTES_MAX, RingError, RingReader, RingWriter } from "./ring.ts";
 import { HEADER_BYTES, WORD_CAPACITY, WORD_HEAD, WORD_TAIL } from "./ring_layout.ts";
 
@@ -37,16 +38,8 @@ class ModelRing {
  * A thread whose event loop holds nothing but a pending wait would end: hold a timer as well, which
  * also ends a test that hangs.
  */
-async function withLoopHeld(body: () => Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stuck = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("stuck: a wake-up was lost")), 20_000);
-  });
-  try {
-    await Promise.race([body(), stuck]);
-  } finally {
-    clearTimeout(timer);
-  }
+function withLoopHeld(body: () => Promise<void>): Promise<void> {
+  return withDeadline(body(), { what: "a wake-up", deadlineMs: 20_000 });
 }
 
 type Step = { do: "write" | "reserve" | "abandon"; kind: number; length: number } | {

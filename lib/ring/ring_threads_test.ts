@@ -7,6 +7,8 @@
  */
 import assert from "node:assert/strict";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { setImmediate } from "node:timers";
+import { withDeadline } from "../../tests/support/deadline.ts";
 import { createRing, RingReader, RingWriter } from "./ring.ts";
 import { WORD_READER_SLEEPS, WORD_WRITER_WANTS } from "./ring_layout.ts";
 
@@ -97,16 +99,8 @@ async function obey(orders: Orders): Promise<void> {
 }
 
 /** The work's outcome, or a failure where a lost wake-up would hang the test. */
-async function orStuck<T>(work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stuck = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("stuck: a wake-up was lost")), STUCK_MS);
-  });
-  try {
-    return await Promise.race([work, stuck]);
-  } finally {
-    clearTimeout(timer);
-  }
+function orStuck<T>(work: Promise<T>): Promise<T> {
+  return withDeadline(work, { what: "a wake-up", deadlineMs: STUCK_MS });
 }
 
 /** Starts the peer; `outcome` is its last word. */
@@ -133,7 +127,7 @@ async function untilAnnounced(
 ): Promise<void> {
   const words = new Int32Array(ring);
   while (Atomics.load(words, word) === 0 && !over()) {
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }
 

@@ -6,7 +6,7 @@
  *     counts   [ type slot ][ bucket ]    the last bucket is +Inf; not cumulative
  *     sums     [ type slot ]              seconds
  */
-import { Histogram, type MetricObjectWithValues, type MetricValueWithName } from "prom-client";
+import { Histogram } from "prom-client";
 import { METRIC_EVENT_TYPES_MAX } from "../config/limits.ts";
 import type { Role } from "../config/variables.ts";
 import type { EventTypeLabels } from "./event_type_labels.ts";
@@ -20,12 +20,14 @@ export const BATCH_SLOT = METRIC_EVENT_TYPES_MAX + 1;
 const SLOTS = BATCH_SLOT + 1;
 const NAME = "event_processing_duration_seconds";
 
+type Snapshot = Awaited<ReturnType<Histogram<"service" | "event_type">["get"]>>;
+
 interface RoleDurations {
   readonly counts: Float64Array;
   readonly sums: Float64Array;
 }
 
-/** The histogram; registered like any other, filled by observe(). */
+/** The histogram; registered like any other, filled by observeSlot() on hot paths. */
 export class EventDurations extends Histogram<"service" | "event_type"> {
   readonly #labels: EventTypeLabels;
   readonly #bounds: readonly number[];
@@ -54,15 +56,17 @@ export class EventDurations extends Histogram<"service" | "event_type"> {
     durations.sums[slot] += seconds;
   }
 
-  /** What prom-client asks for: the cumulative buckets, sum and count of every slot in use. */
-  override get(): Promise<MetricObjectWithValues<MetricValueWithName<"service" | "event_type">>> {
-    const values: MetricValueWithName<"service" | "event_type">[] = [];
+  /**
+   * What prom-client asks for: the cumulative buckets, sum and count of every slot in use, and of
+   * what observe() was told.
+   */
+  override async get(): Promise<Snapshot> {
+    const snapshot = await super.get();
+    const values = [...snapshot.values];
     for (const [service, durations] of this.#byRole) {
       for (let slot = 0; slot < SLOTS; slot++) this.#addValues(service, durations, slot, values);
     }
-    // deno-lint-ignore no-explicit-any -- `help`, `type` and `aggregator` are what the base class has
-    const { help, type, aggregator } = this as any;
-    return Promise.resolve({ name: NAME, help, type, aggregator, values });
+    return { ...snapshot, values };
   }
 
   #addRole(service: Role): RoleDurations {
@@ -78,25 +82,27 @@ export class EventDurations extends Histogram<"service" | "event_type"> {
     service: Role,
     { counts, sums }: RoleDurations,
     slot: number,
-    values: MetricValueWithName<"service" | "event_type" | "le">[],
+    values: Snapshot["values"],
   ): void {
     const bounds = this.#bounds;
     const first = slot * (bounds.length + 1);
     let total = 0;
     for (let i = 0; i <= bounds.length; i++) total += counts[first + i];
     if (total === 0) return;
-    const labels = { service, event_type: slot === BATCH_SLOT ? BATCH_TYPE : this.#labels.names[slot] };
+    const labels = {
+      service,
+      event_type: slot === BATCH_SLOT ? BATCH_TYPE : this.#labels.names[slot],
+    };
+    // Literals with `le` in place would be refused: the declared labels of a histogram lack it.
+    const bucket = (le: string | number, value: number) =>
+      values.push({ metricName: `${NAME}_bucket`, value, labels: { ...{ le }, ...labels } });
     let below = 0;
     for (let i = 0; i < bounds.length; i++) {
       below += counts[first + i];
-      values.push({
-        metricName: `${NAME}_bucket`,
-        value: below,
-        labels: { le: bounds[i], ...labels },
-      });
+      bucket(bounds[i], below);
     }
+    bucket("+Inf", total);
     values.push(
-      { metricName: `${NAME}_bucket`, value: total, labels: { le: "+Inf", ...labels } },
       { metricName: `${NAME}_sum`, value: sums[slot], labels },
       { metricName: `${NAME}_count`, value: total, labels },
     );

@@ -10,6 +10,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Role } from "../config/variables.ts";
+import { EventDurations } from "./event_durations.ts";
 import { EventCounts } from "./event_counts.ts";
 import { EventTypeLabels } from "./event_type_labels.ts";
 import { HttpMeter } from "./http_meter.ts";
@@ -18,9 +19,6 @@ import { HttpMeter } from "./http_meter.ts";
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 /** Buckets of work on disk, seconds. */
 const COMMIT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
-
-/** `event_type` of a measurement that is of a whole batch and not of one event. */
-export const BATCH_TYPE = "batch";
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -34,12 +32,15 @@ export function createMetrics(startedAtMs: number, now: () => number = Date.now)
   const registry = new Registry();
   const typeLabels = new EventTypeLabels();
   const eventCounts = new EventCounts(typeLabels);
+  const eventDuration = new EventDurations(typeLabels, LATENCY_BUCKETS);
+  registry.registerMetric(eventDuration);
   const httpMeters = new Map<Role, HttpMeter>();
   const measured = {
     registry,
     typeLabels,
     /** Behind `events_processed_total` and `events_total`. */
     eventCounts,
+    eventDuration,
     /** Counts requests of one role; the same object for the same role. */
     httpMeter(role: Role): HttpMeter {
       const known = httpMeters.get(role);
@@ -63,13 +64,6 @@ export function createMetrics(startedAtMs: number, now: () => number = Date.now)
 function declareContractMetrics(registry: Registry) {
   const registers = [registry];
   return {
-    eventDuration: new Histogram({
-      name: "event_processing_duration_seconds",
-      help: 'Time to take in or process an event; event_type "batch" is one whole batch',
-      labelNames: ["service", "event_type"] as const,
-      buckets: LATENCY_BUCKETS,
-      registers,
-    }),
     errors: new Counter({
       name: "errors_total",
       help: "Refused events and requests by reason code, and failures by error code",

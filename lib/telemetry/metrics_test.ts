@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { METRIC_EVENT_TYPES_MAX } from "../config/limits.ts";
-import { BATCH_TYPE, createMetrics } from "./metrics.ts";
+import { BATCH_SLOT } from "./event_durations.ts";
+import { createMetrics } from "./metrics.ts";
 
 /** Names and labels that dashboards use: contract, section 2. */
 const CONTRACT: Readonly<Record<string, readonly [string, readonly string[]]>> = {
@@ -23,7 +24,7 @@ function filledMetrics() {
   metrics.eventCounts.add("ingestion", "success", "page_view", 3);
   metrics.eventCounts.add("consumer", "duplicate", "page_view", 1);
   metrics.eventCounts.addRejected("ingestion", 2);
-  metrics.eventDuration.observe({ service: "ingestion", event_type: BATCH_TYPE }, 0.002);
+  metrics.eventDuration.observeSlot("ingestion", BATCH_SLOT, 0.002);
   metrics.errors.inc({ service: "ingestion", error_type: "invalid_json" });
   metrics.logLag.set({ topic: "analytics-events", partition: "0", consumer_group: "rta" }, 7);
   metrics.queryDuration.observe({ question: "summary" }, 0.001);
@@ -86,4 +87,27 @@ Deno.test("text() escapes a label when the type holds quotes and newlines", asyn
   metrics.eventCounts.add("ingestion", "success", 'a"b\n{evil} 1', 1);
   const lines = (await metrics.text()).split("\n").filter((line) => line.includes("evil"));
   assert.deepEqual(lines.map((line) => line.includes('event_type="a\\"b\\n{evil} 1"')), [true]);
+});
+
+Deno.test("text() shows durations as a histogram when they were counted by slot", async () => {
+  const metrics = createMetrics(0);
+  const slot = metrics.typeLabels.slotOfName("page_view");
+  for (const seconds of [0.0005, 0.001, 0.03, 60]) {
+    metrics.eventDuration.observeSlot("ingestion", slot, seconds);
+  }
+  metrics.eventDuration.observe({ service: "consumer", event_type: "all" }, 0.02);
+  const text = await metrics.text();
+  const name = "event_processing_duration_seconds";
+  const of = (service: string, type: string) => `service="${service}",event_type="${type}"`;
+  for (
+    const line of [
+      `${name}_bucket{le="0.001",${of("ingestion", "page_view")}} 2`,
+      `${name}_bucket{le="0.025",${of("ingestion", "page_view")}} 2`,
+      `${name}_bucket{le="0.05",${of("ingestion", "page_view")}} 3`,
+      `${name}_bucket{le="+Inf",${of("ingestion", "page_view")}} 4`,
+      `${name}_sum{${of("ingestion", "page_view")}} 60.0315`,
+      `${name}_count{${of("ingestion", "page_view")}} 4`,
+      `${name}_count{${of("consumer", "all")}} 1`,
+    ]
+  ) assert.ok(text.includes(`${line}\n`), `${line} in\n${text}`);
 });
