@@ -253,7 +253,9 @@ export class ShardLoop {
     this.#applied += counts.processed;
     lane.counts.processed += counts.processed;
     lane.counts.duplicates += counts.duplicates;
-    for (const [key, n] of counts.bySeries) add(lane.counts.bySeries, key, n);
+    counts.bySeries.forEach((n, series) => {
+      lane.counts.bySeries[series] = (lane.counts.bySeries[series] ?? 0) + n;
+    });
     for (const [key, n] of counts.rejected) add(lane.counts.rejected, key, n);
   }
 
@@ -263,10 +265,10 @@ export class ShardLoop {
     const place = processor.nextOffset + processor.storedOffset;
     if (place === lane.reportedOffset && lane.commitMs === 0) return;
     const types = new Map<string, number>();
-    for (const [id, count] of counts.bySeries) {
-      const entry = processor.series.entry(id);
-      if ("project" in entry) add(types, entry.type, count);
-    }
+    counts.bySeries.forEach((count, series) => {
+      const entry = processor.series.entry(series);
+      if (count > 0 && "project" in entry) add(types, entry.type, count);
+    });
     const frame = encodeProgress({
       partition: processor.partition,
       processed: counts.processed,

@@ -43,8 +43,8 @@ export interface ApplyCounts {
   maxTimestampMs: number;
   /** Refused lines by reason: in an intact log there are none. */
   readonly rejected: Map<ReasonCode, number>;
-  /** Stored events by series id. */
-  readonly bySeries: Map<number, number>;
+  /** Stored events by series id; shorter than the list of series when the last ones had none. */
+  readonly bySeries: number[];
 }
 
 /** Counts that stand at nothing. */
@@ -54,7 +54,7 @@ export function newApplyCounts(): ApplyCounts {
     duplicates: 0,
     maxTimestampMs: 0,
     rejected: new Map(),
-    bySeries: new Map(),
+    bySeries: [],
   };
 }
 
@@ -142,7 +142,9 @@ function applyScanned(
   noteStrings(rows, row);
   counts.processed++;
   if (scan.timestampMs > counts.maxTimestampMs) counts.maxTimestampMs = scan.timestampMs;
-  counts.bySeries.set(series.id, (counts.bySeries.get(series.id) ?? 0) + 1);
+  const { bySeries } = counts;
+  while (bySeries.length <= series.id) bySeries.push(0);
+  bySeries[series.id]++;
 }
 
 function noteStrings(rows: RowBatch, row: number): void {

@@ -6,20 +6,20 @@
  * the log gives the same verdicts. With the table at its memory cap the oldest half is forgotten
  * early: counted in `evicted`, because from then on the window is shorter than configured.
  *
- *     slot:  hash low u32 | hash high u32 | received second u32 (0 = empty)
+ *     ids      hash low u32, hash high u32 per slot: looking up touches one cache line
+ *     seconds  received second u32 per slot; 0 = the slot is empty
  */
 
 const SLOT_BYTES = 12;
 const SLOTS_MIN = 1024;
 /** Share of slots in use at which the table is cleaned or grown. */
 const LOAD_MAX = 0.6;
-/** Seconds spanned by one step of the histogram that finds the oldest half. */
+/** Steps of the histogram that finds the oldest half. */
 const HISTOGRAM_STEPS = 256;
 
 export class DedupIndex {
-  #lo = new Uint32Array(SLOTS_MIN);
-  #hi = new Uint32Array(SLOTS_MIN);
-  #second = new Uint32Array(SLOTS_MIN);
+  #ids = new Uint32Array(2 * SLOTS_MIN);
+  #seconds = new Uint32Array(SLOTS_MIN);
   #mask = SLOTS_MIN - 1;
   #used = 0;
   #newestSecond = 0;
@@ -45,20 +45,25 @@ export class DedupIndex {
   add(lo: number, hi: number, receivedAtMs: number): boolean {
     const second = Math.max(1, Math.floor(receivedAtMs / 1000));
     if (second > this.#newestSecond) this.#newestSecond = second;
-    let at = (lo ^ Math.imul(hi, 0x9e3779b1)) & this.#mask;
+    const ids = this.#ids;
+    // An id of 0, 0 would look like an empty slot.
+    const low = (lo | hi) === 0 ? 1 : lo;
+    let at = (low ^ Math.imul(hi, 0x9e3779b1)) & this.#mask;
     for (;;) {
-      const seen = this.#second[at];
-      if (seen === 0) break;
-      if (this.#lo[at] === lo && this.#hi[at] === hi) {
+      const slotLow = ids[2 * at];
+      const slotHigh = ids[2 * at + 1];
+      if (slotLow === low && slotHigh === hi) {
+        const seen = this.#seconds[at];
         if (second - seen <= this.windowSeconds) return false;
-        this.#second[at] = second;
+        this.#seconds[at] = second;
         return true;
       }
+      if ((slotLow | slotHigh) === 0) break;
       at = (at + 1) & this.#mask;
     }
-    this.#lo[at] = lo;
-    this.#hi[at] = hi;
-    this.#second[at] = second;
+    ids[2 * at] = low;
+    ids[2 * at + 1] = hi;
+    this.#seconds[at] = second;
     this.#used++;
     if (this.#used > (this.#mask + 1) * LOAD_MAX) this.#makeRoom();
     return true;
@@ -82,20 +87,20 @@ export class DedupIndex {
 
   #countSince(fromSecond: number): number {
     let count = 0;
-    for (const second of this.#second) if (second >= fromSecond && second > 0) count++;
+    for (const second of this.#seconds) if (second >= fromSecond && second > 0) count++;
     return count;
   }
 
   /** The second by which about half of the ids since `fromSecond` had been received. */
   #medianSecond(fromSecond: number): number {
     let oldest = this.#newestSecond;
-    for (const second of this.#second) {
+    for (const second of this.#seconds) {
       if (second >= fromSecond && second > 0 && second < oldest) oldest = second;
     }
     const width = Math.max(1, Math.ceil((this.#newestSecond - oldest + 1) / HISTOGRAM_STEPS));
     const steps = new Uint32Array(HISTOGRAM_STEPS + 1);
     let total = 0;
-    for (const second of this.#second) {
+    for (const second of this.#seconds) {
       if (second >= oldest && second > 0) {
         steps[Math.floor((second - oldest) / width)]++;
         total++;
@@ -108,20 +113,25 @@ export class DedupIndex {
   }
 
   #rebuild(slots: number, keepFrom: number): void {
-    const lo = this.#lo, hi = this.#hi, second = this.#second;
-    this.#lo = new Uint32Array(slots);
-    this.#hi = new Uint32Array(slots);
-    this.#second = new Uint32Array(slots);
-    this.#mask = slots - 1;
+    const ids = this.#ids;
+    const seconds = this.#seconds;
+    const nextIds = new Uint32Array(2 * slots);
+    const nextSeconds = new Uint32Array(slots);
+    const mask = slots - 1;
     this.#used = 0;
-    for (let i = 0; i < second.length; i++) {
-      if (second[i] === 0 || second[i] < keepFrom) continue;
-      let at = (lo[i] ^ Math.imul(hi[i], 0x9e3779b1)) & this.#mask;
-      while (this.#second[at] !== 0) at = (at + 1) & this.#mask;
-      this.#lo[at] = lo[i];
-      this.#hi[at] = hi[i];
-      this.#second[at] = second[i];
+    for (let i = 0; i < seconds.length; i++) {
+      if (seconds[i] === 0 || seconds[i] < keepFrom) continue;
+      const lo = ids[2 * i];
+      const hi = ids[2 * i + 1];
+      let at = (lo ^ Math.imul(hi, 0x9e3779b1)) & mask;
+      while (nextSeconds[at] !== 0) at = (at + 1) & mask;
+      nextIds[2 * at] = lo;
+      nextIds[2 * at + 1] = hi;
+      nextSeconds[at] = seconds[i];
       this.#used++;
     }
+    this.#ids = nextIds;
+    this.#seconds = nextSeconds;
+    this.#mask = mask;
   }
 }

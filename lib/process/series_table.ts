@@ -8,12 +8,13 @@
  */
 import { ROLLUP_TYPES_MAX } from "../config/limits.ts";
 import { decodeUtf8, encodeUtf8 } from "../event/text_coding.ts";
-import { murmur2 } from "../log/murmur2.ts";
 import { hash64 } from "../sketch/hash64.ts";
 import type { Series } from "../store/event_store.ts";
 
 /** The rollup type of everything past the limit. Not a type a client would choose. */
 export const OTHER_TYPE = "(other)";
+
+const TABLE_MIN = 64;
 
 /** One project of a partition. */
 export interface ProjectEntry {
@@ -30,7 +31,9 @@ export interface SeriesEntry {
   readonly id: number;
   readonly project: ProjectEntry;
   readonly type: string;
-  readonly bytes: Uint8Array;
+  /** hash64 of the type's bytes with the project's seed; two types never share it in practice. */
+  readonly hashLo: number;
+  readonly hashHi: number;
   /** The series its events are rolled up under: itself, or the project's OTHER_TYPE. */
   rollup: number;
 }
@@ -38,7 +41,10 @@ export interface SeriesEntry {
 export class SeriesTable {
   readonly #projects = new Map<string, ProjectEntry>();
   readonly #byId: (SeriesEntry | ProjectEntry)[] = [];
-  readonly #byHash = new Map<number, SeriesEntry[]>();
+  /** Open addressing by hash; holes are undefined. */
+  #table: (SeriesEntry | undefined)[] = new Array(TABLE_MIN).fill(undefined);
+  #entries = 0;
+  readonly #hash = new Uint32Array(2);
   #fresh: Series[] = [];
   #lastProject: ProjectEntry | null = null;
 
@@ -46,7 +52,7 @@ export class SeriesTable {
   restore(series: readonly Series[]): void {
     for (const { id, project, type } of [...series].sort((a, b) => a.id - b.id)) {
       if (type === null) this.#addProject(project, id);
-      else this.#addType(this.#projects.get(project)!, type, encodeUtf8(type), id);
+      else this.#addType(this.#projects.get(project)!, type, id);
     }
   }
 
@@ -71,17 +77,18 @@ export class SeriesTable {
 
   /** The series of a type given as UTF-8 bytes, made if need be. */
   seriesOf(project: ProjectEntry, bytes: Uint8Array, start: number, end: number): SeriesEntry {
-    const hash = murmur2(bytes, start, end) ^ project.seed;
-    const candidates = this.#byHash.get(hash);
-    if (candidates !== undefined) {
-      for (const entry of candidates) {
-        if (entry.project === project && equalBytes(entry.bytes, bytes, start, end)) return entry;
-      }
+    hash64(bytes, start, end, project.seed, this.#hash);
+    const lo = this.#hash[0];
+    const hi = this.#hash[1];
+    const mask = this.#table.length - 1;
+    for (let slot = lo & mask;; slot = (slot + 1) & mask) {
+      const entry = this.#table[slot];
+      if (entry === undefined) break;
+      if (entry.hashLo === lo && entry.hashHi === hi) return entry;
     }
-    const copy = bytes.slice(start, end);
-    const type = decodeUtf8(copy);
-    this.#rollupSeries(project, type);
-    const entry = this.#addType(project, type, copy, this.#byId.length);
+    const type = decodeUtf8(bytes.slice(start, end));
+    this.#makeOther(project, type);
+    const entry = this.#addType(project, type, this.#byId.length);
     this.#fresh.push({ id: entry.id, project: project.name, type });
     return entry;
   }
@@ -106,10 +113,10 @@ export class SeriesTable {
   }
 
   /** Makes the OTHER_TYPE series when the project's next type will be past the limit. */
-  #rollupSeries(project: ProjectEntry, type: string): void {
+  #makeOther(project: ProjectEntry, type: string): void {
     if (project.types.size < ROLLUP_TYPES_MAX || project.otherSeries !== null) return;
     if (type === OTHER_TYPE) return;
-    const other = this.#addType(project, OTHER_TYPE, encodeUtf8(OTHER_TYPE), this.#byId.length);
+    const other = this.#addType(project, OTHER_TYPE, this.#byId.length);
     this.#fresh.push({ id: other.id, project: project.name, type: OTHER_TYPE });
   }
 
@@ -129,23 +136,31 @@ export class SeriesTable {
     return project;
   }
 
-  #addType(project: ProjectEntry, type: string, bytes: Uint8Array, id: number): SeriesEntry {
+  #addType(project: ProjectEntry, type: string, id: number): SeriesEntry {
     const past = project.types.size >= ROLLUP_TYPES_MAX && type !== OTHER_TYPE;
-    const entry: SeriesEntry = { id, project, type, bytes, rollup: id };
+    const bytes = encodeUtf8(type);
+    hash64(bytes, 0, bytes.length, project.seed, this.#hash);
+    const [hashLo, hashHi] = this.#hash;
+    const entry: SeriesEntry = { id, project, type, hashLo, hashHi, rollup: id };
     if (type === OTHER_TYPE) project.otherSeries = id;
     if (past) entry.rollup = project.otherSeries!;
     project.types.set(type, entry);
     this.#byId[id] = entry;
-    const hash = murmur2(bytes, 0, bytes.length) ^ project.seed;
-    const candidates = this.#byHash.get(hash);
-    if (candidates === undefined) this.#byHash.set(hash, [entry]);
-    else candidates.push(entry);
+    if (++this.#entries > this.#table.length / 2) this.#grow();
+    this.#place(entry);
     return entry;
   }
-}
 
-function equalBytes(whole: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  if (whole.length !== end - start) return false;
-  for (let i = 0; i < whole.length; i++) if (whole[i] !== bytes[start + i]) return false;
-  return true;
+  #place(entry: SeriesEntry): void {
+    const mask = this.#table.length - 1;
+    let slot = entry.hashLo & mask;
+    while (this.#table[slot] !== undefined) slot = (slot + 1) & mask;
+    this.#table[slot] = entry;
+  }
+
+  #grow(): void {
+    const entries = this.#table;
+    this.#table = new Array(2 * entries.length).fill(undefined);
+    for (const entry of entries) if (entry !== undefined) this.#place(entry);
+  }
 }

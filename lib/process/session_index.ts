@@ -8,10 +8,16 @@
  * session), which is how it comes back after a restart. A user not heard of for `MEMORY_MS` of
  * ingest time is forgotten, by the same rule before and after a restart.
  *
- *     slot:  user hash u32 x 2 | session hash u32 x 2 | last event ms f64 | received second u32
+ * A slot is 32 bytes, half a cache line:
+ *
+ *     u32 0 user low | 1 user high | 2 session low | 3 session high
+ *     f64 4-5 last event time, ms | u32 6 received second (0 = empty) | 7 unused
  */
 
-const SLOT_BYTES = 28;
+const SLOT_WORDS = 8;
+const SLOT_BYTES = 4 * SLOT_WORDS;
+const SESSION = 2;
+const SECOND = 6;
 const SLOTS_MIN = 256;
 const LOAD_MAX = 0.6;
 /** How long a silent user is remembered, in ms of ingest time, on top of the gap. */
@@ -20,12 +26,9 @@ const MEMORY_MS = 3_600_000;
 const LATE_SALT = 0x5bd1e995;
 
 export class SessionIndex {
-  #userLo = new Uint32Array(SLOTS_MIN);
-  #userHi = new Uint32Array(SLOTS_MIN);
-  #sessionLo = new Uint32Array(SLOTS_MIN);
-  #sessionHi = new Uint32Array(SLOTS_MIN);
-  #lastMs = new Float64Array(SLOTS_MIN);
-  #second = new Uint32Array(SLOTS_MIN);
+  #words = new Uint32Array(SLOT_WORDS * SLOTS_MIN);
+  /** The same memory; the last event time of slot i is at 4 * i + 2. */
+  #times = new Float64Array(this.#words.buffer);
   #mask = SLOTS_MIN - 1;
   #used = 0;
   #newestSecond = 0;
@@ -57,24 +60,26 @@ export class SessionIndex {
     receivedAtMs: number,
     out: Uint32Array,
   ): void {
-    const second = Math.max(1, Math.floor(receivedAtMs / 1000));
-    if (second > this.#newestSecond) this.#newestSecond = second;
-    const at = this.#slotOf(userLo, userHi);
-    const known = this.#second[at] !== 0 && second - this.#second[at] <= this.#memorySeconds;
-    if (known && timestampMs < this.#lastMs[at] - this.gapMs) {
-      mixSession(userLo, userHi, Math.floor(timestampMs / this.gapMs), LATE_SALT, out);
-      this.#second[at] = Math.max(second, this.#second[at]);
-      return;
-    }
-    if (known && timestampMs <= this.#lastMs[at] + this.gapMs) {
-      out[0] = this.#sessionLo[at];
-      out[1] = this.#sessionHi[at];
-      if (timestampMs > this.#lastMs[at]) this.#lastMs[at] = timestampMs;
-      this.#second[at] = Math.max(second, this.#second[at]);
+    const second = this.#secondOf(receivedAtMs);
+    const words = this.#words;
+    const slot = this.#slotOf(userLo, userHi);
+    const at = slot * SLOT_WORDS;
+    const heard = words[at + SECOND];
+    const known = heard !== 0 && second - heard <= this.#memorySeconds;
+    const lastMs = this.#times[4 * slot + 2];
+    if (known && timestampMs <= lastMs + this.gapMs) {
+      if (second > heard) words[at + SECOND] = second;
+      if (timestampMs < lastMs - this.gapMs) {
+        mixSession(userLo, userHi, Math.floor(timestampMs / this.gapMs), LATE_SALT, out);
+        return;
+      }
+      out[0] = words[at + SESSION];
+      out[1] = words[at + SESSION + 1];
+      if (timestampMs > lastMs) this.#times[4 * slot + 2] = timestampMs;
       return;
     }
     mixSession(userLo, userHi, timestampMs, 0, out);
-    this.#put(at, userLo, userHi, out[0], out[1], timestampMs, second);
+    this.#put(slot, userLo, userHi, out[0], out[1], timestampMs, second);
   }
 
   /** Puts back what the rows say of a user, after a restart. */
@@ -86,22 +91,31 @@ export class SessionIndex {
     lastTimestampMs: number,
     lastReceivedAtMs: number,
   ): void {
-    const second = Math.max(1, Math.floor(lastReceivedAtMs / 1000));
-    if (second > this.#newestSecond) this.#newestSecond = second;
-    const at = this.#slotOf(userLo, userHi);
-    this.#put(at, userLo, userHi, sessionLo, sessionHi, lastTimestampMs, second);
+    const second = this.#secondOf(lastReceivedAtMs);
+    const slot = this.#slotOf(userLo, userHi);
+    this.#put(slot, userLo, userHi, sessionLo, sessionHi, lastTimestampMs, second);
   }
 
+  #secondOf(receivedAtMs: number): number {
+    const second = Math.max(1, Math.floor(receivedAtMs / 1000));
+    if (second > this.#newestSecond) this.#newestSecond = second;
+    return second;
+  }
+
+  /** The user's slot, or the empty one where it belongs. */
   #slotOf(userLo: number, userHi: number): number {
-    let at = (userLo ^ Math.imul(userHi, 0x9e3779b1)) & this.#mask;
-    while (
-      this.#second[at] !== 0 && (this.#userLo[at] !== userLo || this.#userHi[at] !== userHi)
-    ) at = (at + 1) & this.#mask;
-    return at;
+    const words = this.#words;
+    let slot = (userLo ^ Math.imul(userHi, 0x9e3779b1)) & this.#mask;
+    for (;;) {
+      const at = slot * SLOT_WORDS;
+      if (words[at] === userLo && words[at + 1] === userHi) return slot;
+      if (words[at + SECOND] === 0) return slot;
+      slot = (slot + 1) & this.#mask;
+    }
   }
 
   #put(
-    at: number,
+    slot: number,
     userLo: number,
     userHi: number,
     sessionLo: number,
@@ -109,13 +123,15 @@ export class SessionIndex {
     lastMs: number,
     second: number,
   ): void {
-    const fresh = this.#second[at] === 0;
-    this.#userLo[at] = userLo;
-    this.#userHi[at] = userHi;
-    this.#sessionLo[at] = sessionLo;
-    this.#sessionHi[at] = sessionHi;
-    this.#lastMs[at] = lastMs;
-    this.#second[at] = second;
+    const at = slot * SLOT_WORDS;
+    const words = this.#words;
+    const fresh = words[at + SECOND] === 0;
+    words[at] = userLo;
+    words[at + 1] = userHi;
+    words[at + SESSION] = sessionLo;
+    words[at + SESSION + 1] = sessionHi;
+    this.#times[4 * slot + 2] = lastMs;
+    words[at + SECOND] = second;
     if (fresh && ++this.#used > (this.#mask + 1) * LOAD_MAX) this.#makeRoom();
   }
 
@@ -123,7 +139,7 @@ export class SessionIndex {
   #makeRoom(): void {
     const slots = this.#mask + 1;
     let keepFrom = this.#newestSecond - this.#memorySeconds;
-    const seconds = this.#second.filter((second) => second > 0 && second >= keepFrom);
+    const seconds = this.#secondsSince(keepFrom);
     let size = slots;
     if (seconds.length > slots * LOAD_MAX / 2) {
       if (slots * 2 * SLOT_BYTES <= this.memoryBytesMax) size = slots * 2;
@@ -136,27 +152,27 @@ export class SessionIndex {
     this.#rebuild(size, keepFrom);
   }
 
+  #secondsSince(fromSecond: number): Uint32Array {
+    const seconds = new Uint32Array(this.#used);
+    let count = 0;
+    for (let at = SECOND; at < this.#words.length; at += SLOT_WORDS) {
+      const second = this.#words[at];
+      if (second > 0 && second >= fromSecond) seconds[count++] = second;
+    }
+    return seconds.subarray(0, count);
+  }
+
   #rebuild(slots: number, keepFrom: number): void {
-    const userLo = this.#userLo, userHi = this.#userHi;
-    const sessionLo = this.#sessionLo, sessionHi = this.#sessionHi;
-    const lastMs = this.#lastMs, second = this.#second;
-    this.#userLo = new Uint32Array(slots);
-    this.#userHi = new Uint32Array(slots);
-    this.#sessionLo = new Uint32Array(slots);
-    this.#sessionHi = new Uint32Array(slots);
-    this.#lastMs = new Float64Array(slots);
-    this.#second = new Uint32Array(slots);
+    const before = this.#words;
+    this.#words = new Uint32Array(SLOT_WORDS * slots);
+    this.#times = new Float64Array(this.#words.buffer);
     this.#mask = slots - 1;
     this.#used = 0;
-    for (let i = 0; i < second.length; i++) {
-      if (second[i] === 0 || second[i] < keepFrom) continue;
-      const at = this.#slotOf(userLo[i], userHi[i]);
-      this.#userLo[at] = userLo[i];
-      this.#userHi[at] = userHi[i];
-      this.#sessionLo[at] = sessionLo[i];
-      this.#sessionHi[at] = sessionHi[i];
-      this.#lastMs[at] = lastMs[i];
-      this.#second[at] = second[i];
+    for (let at = 0; at < before.length; at += SLOT_WORDS) {
+      const second = before[at + SECOND];
+      if (second === 0 || second < keepFrom) continue;
+      const slot = this.#slotOf(before[at], before[at + 1]);
+      this.#words.set(before.subarray(at, at + SLOT_WORDS), slot * SLOT_WORDS);
       this.#used++;
     }
   }
