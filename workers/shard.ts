@@ -8,6 +8,7 @@ import { HEARTBEAT_MS } from "../lib/config/limits.ts";
 import { LogError } from "../lib/log/event_log.ts";
 import { openSqliteLogReader } from "../lib/log/sqlite/mod.ts";
 import { PartitionProcessor } from "../lib/process/partition_processor.ts";
+import { RowBatchPool } from "../lib/process/row_batch_pool.ts";
 import { RingWriter } from "../lib/ring/ring.ts";
 import { openDuckdbPartition } from "../lib/store/duckdb/mod.ts";
 import { type PartitionStore, StoreError } from "../lib/store/event_store.ts";
@@ -57,6 +58,7 @@ async function live(start: StartShard): Promise<void> {
   try {
     const reader = await openSqliteLogReader({ folder: start.folder, signal: start.signal });
     closeReader = () => reader.close();
+    const pool = new RowBatchPool();
     const processors: PartitionProcessor[] = [];
     for (const partition of start.partitions) {
       const store = await openDuckdbPartition({
@@ -65,7 +67,7 @@ async function live(start: StartShard): Promise<void> {
         memoryLimitMb: start.storeMemoryMb,
       });
       stores.push(store);
-      processors.push(await PartitionProcessor.open(store, start.processor, Date.now()));
+      processors.push(await PartitionProcessor.open(store, start.processor, pool, Date.now()));
     }
     loop = new ShardLoop({
       reader,

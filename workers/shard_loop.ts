@@ -60,6 +60,7 @@ export class ShardLoop {
   #failure: Error | null = null;
   #wake: () => void = () => {};
   #applied = 0;
+  #catchingUp: Lane | null = null;
   #appended: Promise<void> | null = null;
 
   constructor(parts: ShardLoopParts) {
@@ -83,7 +84,7 @@ export class ShardLoop {
       const token = this.#parts.reader.token();
       let worked = false;
       for (const lane of this.#lanes) {
-        if (await this.#pull(lane)) worked = true;
+        if (this.#mayPull(lane) && await this.#pull(lane)) worked = true;
         if (this.#failure) throw this.#failure;
         this.#commitIfDue(lane);
         this.#report(lane);
@@ -148,12 +149,24 @@ export class ShardLoop {
     }
   }
 
+  /**
+   * Partitions that are far behind catch up one after the other, a full batch each, so that memory
+   * holds one large batch at a time; the others go on meanwhile.
+   */
+  #mayPull(lane: Lane): boolean {
+    if (this.#lag(lane) <= LAG_EVENTS_CATCHING_UP) return true;
+    const current = this.#catchingUp;
+    if (current === null || this.#lag(current) <= LAG_EVENTS_CATCHING_UP) this.#catchingUp = lane;
+    return this.#catchingUp === lane;
+  }
+
   /** Reads and applies the next records of a partition; false when there are none. */
   async #pull(lane: Lane): Promise<boolean> {
     const { processor } = lane;
     if (this.#lag(lane) <= 0) return false;
     if (processor.pendingRows >= ROWS_PER_COMMIT_MAX) {
       await this.#startCommit(lane);
+      this.#catchingUp = null;
       return true;
     }
     const records = await this.#parts.reader.read(

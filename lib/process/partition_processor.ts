@@ -13,8 +13,7 @@
 import type { LogRecord } from "../log/event_log.ts";
 import { releaseRecords } from "../log/release_records.ts";
 import { RollupDelta } from "../rollup/rollup_delta.ts";
-import type { CellFlush, PartitionStore, RowBatch } from "../store/event_store.ts";
-import { createRowBatch, resetRowBatch } from "../store/row_batch.ts";
+import type { CellFlush, PartitionStore } from "../store/event_store.ts";
 import {
   type ApplyCounts,
   applyRecord,
@@ -24,13 +23,9 @@ import {
 } from "./apply_record.ts";
 import { DedupIndex } from "./dedup_index.ts";
 import { RollupCells } from "./rollup_cells.ts";
+import type { RowBatchPool } from "./row_batch_pool.ts";
 import { SeriesTable } from "./series_table.ts";
 import { SessionIndex, sessionMemoryMs } from "./session_index.ts";
-
-/** Rows that a fresh batch has room for. */
-const ROWS_INITIAL = 1024;
-/** A batch that grew past this is let go after its commit when it was mostly empty. */
-const ROWS_KEPT = 16_384;
 
 export interface ProcessorOptions {
   readonly dedupWindowMs: number;
@@ -65,7 +60,6 @@ export class PartitionProcessor {
   #committing: RollupDelta | null = null;
   /** Records whose bytes the pending rows point into. */
   #records: LogRecord[] = [];
-  #spareRows: RowBatch = createRowBatch(ROWS_INITIAL);
   #nextSeq = 0;
   #deltaBytes = 0;
   #flushedAtMs: number;
@@ -73,6 +67,7 @@ export class PartitionProcessor {
   private constructor(
     readonly store: PartitionStore,
     readonly options: ProcessorOptions,
+    readonly pool: RowBatchPool,
     nowMs: number,
   ) {
     this.cells = new RollupCells(store, (series) => this.series.allSeriesOf(series));
@@ -80,7 +75,7 @@ export class PartitionProcessor {
       series: this.series,
       dedup: new DedupIndex(Math.ceil(options.dedupWindowMs / 1000), options.dedupBytesMax),
       sessions: new SessionIndex(options.sessionGapMs, options.sessionBytesMax),
-      rows: createRowBatch(ROWS_INITIAL),
+      rows: pool.take(),
       delta: new RollupDelta(),
     };
     this.#flushedAtMs = nowMs;
@@ -90,9 +85,10 @@ export class PartitionProcessor {
   static async open(
     store: PartitionStore,
     options: ProcessorOptions,
+    pool: RowBatchPool,
     nowMs: number,
   ): Promise<PartitionProcessor> {
-    const processor = new PartitionProcessor(store, options, nowMs);
+    const processor = new PartitionProcessor(store, options, pool, nowMs);
     const loaded = await store.load();
     processor.series.restore(loaded.series);
     processor.nextOffset = processor.storedOffset = loaded.nextOffset;
@@ -143,7 +139,9 @@ export class PartitionProcessor {
         `partition ${this.partition}: record at ${record.offset}, expected ${this.nextOffset}`,
       );
     }
-    applyRecord(this.#memory, record, this.counts, refused);
+    const memory = this.#memory;
+    if (memory.rows.count === 0) memory.rows = this.pool.exchange(memory.rows);
+    applyRecord(memory, record, this.counts, refused);
     this.#records.push(record);
     this.nextOffset = record.nextOffset;
     this.lastReceivedAtMs = record.receivedAtMs;
@@ -174,7 +172,7 @@ export class PartitionProcessor {
     const records = this.#records;
     this.#records = [];
     this.#committing = delta;
-    this.#memory.rows = this.#spareRows;
+    this.#memory.rows = this.pool.take();
     this.#memory.delta = new RollupDelta();
     this.pendingSinceMs = 0;
     rows.firstSeq = this.#nextSeq;
@@ -208,7 +206,7 @@ export class PartitionProcessor {
     }
     this.#committing = null;
     const stored = rows.count;
-    this.#recycle(rows);
+    this.pool.give(rows);
     releaseRecords(records);
     return stored;
   }
@@ -222,12 +220,6 @@ export class PartitionProcessor {
 
   #flushOf(): CellFlush {
     return { cells: this.cells.dirtyCells() };
-  }
-
-  #recycle(rows: RowBatch): void {
-    const oversized = rows.series.length > ROWS_KEPT && rows.count < rows.series.length / 4;
-    resetRowBatch(rows);
-    this.#spareRows = oversized ? createRowBatch(ROWS_INITIAL) : rows;
   }
 
   /** Dedup and sessions are functions of the rows: read back those that still matter. */

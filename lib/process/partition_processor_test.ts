@@ -6,6 +6,7 @@ import type { LogRecord } from "../log/event_log.ts";
 import { openDuckdbPartition } from "../store/duckdb/mod.ts";
 import type { PartitionStore } from "../store/event_store.ts";
 import { answerRollups } from "./answer_rollups.ts";
+import { RowBatchPool } from "./row_batch_pool.ts";
 import { PartitionProcessor, type ProcessorOptions } from "./partition_processor.ts";
 
 const GAP_MS = 30 * 60_000;
@@ -96,6 +97,7 @@ class Partition {
   readonly #log: { record: SentRecord; receivedMs: number }[] = [];
   #store!: PartitionStore;
   processor!: PartitionProcessor;
+  readonly #pool = new RowBatchPool();
   #clockMs = T0;
 
   async open(): Promise<void> {
@@ -104,7 +106,7 @@ class Partition {
       partition: 0,
       memoryLimitMb: 64,
     });
-    this.processor = await PartitionProcessor.open(this.#store, options, 0);
+    this.processor = await PartitionProcessor.open(this.#store, options, this.#pool, 0);
     for (let offset = this.processor.nextOffset; offset < this.#log.length; offset++) {
       this.#apply(offset);
     }
