@@ -3,6 +3,7 @@
  *
  *     rta serve    every role of RTA_ROLES in this process, until SIGINT or SIGTERM
  *     rta run      the same under a restart loop (`make run`)
+ *     rta import, rta generate, rta example    clients of a running platform
  *
  * `Platform` is the wiring of `serve`, in the order in which things start; `stop` undoes it in the
  * order in which nothing is lost: no new requests, requests answered, log written, shards committed.
@@ -26,6 +27,7 @@ import {
   lockDataFolder,
 } from "../lib/data_folder/data_folder.ts";
 import type { Handler } from "../lib/http/app.ts";
+import { DrainGate } from "../lib/http/drain_gate.ts";
 import { type HttpServer, listen, ListenError } from "../lib/http/listen.ts";
 import type { HealthReport, OperationalOptions } from "../lib/http/operational_routes.ts";
 import { ProblemError } from "../lib/http/problem.ts";
@@ -41,6 +43,7 @@ import type { ShardFault } from "../workers/protocol.ts";
 import type { AnalyticsPorts } from "./analytics/answer_query.ts";
 import { analyticsRoutes, legacyAnalyticsRoutes } from "./analytics/http.ts";
 import { banner } from "./commands/banner.ts";
+import { addClientCommands } from "./commands/client_commands.ts";
 import { ConsumerState } from "./consumer/consumer_state.ts";
 import { createConsumerHandler } from "./consumer/http.ts";
 import { ShardPool } from "./consumer/shard_pool.ts";
@@ -63,6 +66,7 @@ class Platform {
   readonly #startedAtMs = Date.now();
   readonly #metrics: Metrics = createMetrics(this.#startedAtMs);
   readonly #servers = new Map<Role, HttpServer>();
+  readonly #gate = new DrainGate();
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #ending = Promise.withResolvers<number>();
   #folder: DataFolder | null = null;
@@ -105,7 +109,7 @@ class Platform {
     const bodies = new BodyReader();
     for (const role of ROLES) {
       if (!roles.has(role)) continue;
-      const handler = this.#handlerOf(role, bodies);
+      const handler = this.#gate.guard(this.#handlerOf(role, bodies));
       this.#servers.set(role, listen({ host, port: ports[role], handler }));
     }
     this.#timers.push(setInterval(() => this.#consumer.refreshGauges(), GAUGE_REFRESH_MS));
@@ -118,7 +122,10 @@ class Platform {
     if (this.#stopping) return;
     this.#stopping = true;
     for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all([...this.#servers.values()].map((server) => server.stop()));
+    if (this.#servers.size > 0) await this.#gate.hold();
+    const closing = [...this.#servers.values()].map((server) => server.stop());
+    this.#gate.release();
+    await Promise.all(closing);
     this.#acceptor?.startDraining();
     await this.#writer?.producer.drain();
     await this.#pool?.stop();
@@ -400,6 +407,7 @@ function commandLine(): Command {
       const dataFolder = options.data;
       process.exitCode = await superviseServe(["--data", dataFolder], { dataFolder });
     });
+  addClientCommands(rta);
   return rta;
 }
 

@@ -23,11 +23,14 @@ declare const self: {
 };
 
 let loop: ShardLoop | null = null;
+let stopping = false;
 
 self.onmessage = ({ data }) => {
   if (data.kind === "start") void live(data);
-  else if (data.kind === "stop") loop?.stop();
-  else if (data.kind === "rollups") {
+  else if (data.kind === "stop") {
+    stopping = true;
+    loop?.stop();
+  } else if (data.kind === "rollups") {
     reply(data.id, async () => {
       const partial = await loop!.answer(data.plan);
       return { kind: "rollups", id: data.id, partial };
@@ -40,11 +43,17 @@ self.onmessage = ({ data }) => {
   }
 };
 
-/** A question that fails is refused; it does not end the shard. */
+/**
+ * A question that fails is refused; it does not end the shard. One that fails because the shard did
+ * is left unanswered: whoever replaces the shard is asked again.
+ */
 function reply(id: number, answer: () => Promise<FromShard>): void {
   answer().then(
     (message) => self.postMessage(message),
-    (error) => self.postMessage({ kind: "refused", id, message: String(error?.message ?? error) }),
+    (error) => {
+      if (loop!.hasFailed) return;
+      self.postMessage({ kind: "refused", id, message: String(error?.message ?? error) });
+    },
   );
 }
 
@@ -78,6 +87,7 @@ async function live(start: StartShard): Promise<void> {
       now: Date.now,
       warn: (message, detail) => log.warn(detail, message),
     });
+    if (stopping) loop.stop();
     self.postMessage({ kind: "ready" });
     await loop.run();
   } catch (error) {
@@ -87,9 +97,9 @@ async function live(start: StartShard): Promise<void> {
     outcome = { kind: "failed", code, message };
     await loop?.settle();
   }
-  clearInterval(heartbeat);
   await closeReader();
   for (const store of stores) await store.close();
+  clearInterval(heartbeat);
   self.postMessage(outcome);
   self.close();
 }

@@ -77,8 +77,23 @@ export class ShardLoop {
     }));
   }
 
+  /** Whether the shard is broken: nothing more of it is committed. */
+  get hasFailed(): boolean {
+    return this.#failure !== null;
+  }
+
   /** Runs until `stop`; ends with everything applied committed. Throws what breaks the shard. */
   async run(): Promise<void> {
+    try {
+      await this.#turn();
+    } catch (error) {
+      // Memory may hold half a record now: a question must not have it committed.
+      this.#failure ??= asError(error);
+      throw error;
+    }
+  }
+
+  async #turn(): Promise<void> {
     await this.#checkPlaces();
     while (!this.#stopping) {
       const token = this.#parts.reader.token();
@@ -211,7 +226,7 @@ export class ShardLoop {
     const commit: Promise<void> = before
       .then(() => this.#failure ? undefined : this.#commit(lane, flush))
       .catch((error) => {
-        this.#failure = error instanceof Error ? error : new Error(String(error));
+        this.#failure ??= asError(error);
       })
       .finally(() => {
         if (lane.commit === commit) lane.commit = null;
@@ -302,6 +317,10 @@ export class ShardLoop {
     lane.committedRows = 0;
     lane.counts = newApplyCounts();
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
 function add<Key>(counts: Map<Key, number>, key: Key, n: number): void {

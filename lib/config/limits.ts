@@ -50,12 +50,18 @@ export const EVENTS_PER_BATCH_MAX = 10_000;
 export const EVENTS_PER_V1_BATCH_MAX = 1_000;
 /** Longest `x-request-id` that is taken from a caller, characters. */
 export const REQUEST_ID_CHARS_MAX = 128;
+/** Longest path of a request that is logged or repeated, characters. */
+export const PATH_LOGGED_CHARS_MAX = 256;
 /** What `Retry-After` says on 429 and 503, seconds. */
 export const RETRY_AFTER_SECONDS = 1;
 /** Longest text from a caller that an error message repeats, characters. */
 export const ECHO_CHARS_MAX = 64;
 /** Longest a shutting-down server waits for requests in flight, ms. */
 export const DRAIN_MS_MAX = 8 * SECOND_MS;
+/** A shutting-down server holds new requests until none has come for this long, ms, ... */
+export const HOLDING_QUIET_MS = 100;
+/** ... or for this long, then it closes its ports and answers them, ms. */
+export const HOLDING_MS_MAX = 500;
 
 // --- Rings and queues ----------------------------------------------------------------------------
 

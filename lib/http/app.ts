@@ -14,8 +14,9 @@ import { HTTPException } from "hono/http-exception";
 import type { Role } from "../config/variables.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { ProblemError, problemResponse, REQUEST_ID_HEADER } from "./problem.ts";
-import { requestIdOf } from "./request_id.ts";
+import { logAnswer, shortened } from "./access_log.ts";
+import { ProblemError, problemResponse } from "./problem.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "./request_id.ts";
 
 /** What handlers find in their context: `c.env.requestId`. */
 export interface AppEnv {
@@ -39,7 +40,7 @@ export type Handler = (request: Request) => Promise<Response>;
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const;
 
-/** Paths that are asked by machines all the time: logged as `debug` when all is well. */
+/** Paths that machines ask for all the time, like direct routes. */
 const PROBE_PATHS = new Set(["/health", "/ready", "/metrics"]);
 
 /** A router whose unknown addresses, methods and failures are answered by problems. */
@@ -59,70 +60,55 @@ export function createApp(): Hono<AppEnv> {
 export function createHandler(options: HandlerOptions): Handler {
   const { service, app, logger, metrics } = options;
   const meter = metrics.httpMeter(service);
-  const direct = new Map(Object.entries(options.direct ?? {}));
-  const directPaths = [...direct.keys()].map((key) => key.slice(key.indexOf(" ") + 1));
+  const routes = directRoutes(options.direct ?? {});
+  // The clock is asked on direct routes only when somebody will read the answer.
+  const timesDirect = logger.isLevelEnabled("debug");
 
   return async function handle(request) {
-    const startedMs = performance.now();
     meter.begin();
     const requestId = requestIdOf(request.headers);
     const path = pathOf(request.url);
-    const route = direct.get(`${request.method} ${path}`);
+    const direct = routes.get(path);
+    const startedMs = direct === undefined || timesDirect ? performance.now() : 0;
     let response: Response;
     let failure: unknown = null;
     try {
-      if (route !== undefined) response = await route(request, requestId);
-      else if (directPaths.includes(path)) throw methodNotAllowed(["POST"]);
-      else response = await app.fetch(request, { requestId });
-      response.headers.set(REQUEST_ID_HEADER, requestId);
+      if (direct === undefined) response = await app.fetch(request, { requestId });
+      else if (direct.method === request.method) response = await direct.route(request, requestId);
+      else throw methodNotAllowed([direct.method]);
+      response.headers.append(REQUEST_ID_HEADER, requestId);
     } catch (error) {
       const problem = problemOf(error);
       if (problem.status >= 500) failure = error;
       metrics.errors.inc({ service, error_type: problem.code });
       response = problemResponse(problem, requestId);
+      response.headers.append(REQUEST_ID_HEADER, requestId);
     }
-    meter.end(response.status);
-    logAnswer(
-      logger,
-      {
-        request_id: requestId,
-        method: request.method,
-        path,
-        status: response.status,
-        duration_ms: Math.round((performance.now() - startedMs) * 1000) / 1000,
-      },
-      failure,
-      route !== undefined,
-    );
+    const { status } = response;
+    meter.end(status);
+    if (direct === undefined || timesDirect || (status >= 400 && status !== 429)) {
+      const durationMs = startedMs === 0 ? undefined : performance.now() - startedMs;
+      const { method } = request;
+      const isProbe = direct !== undefined || PROBE_PATHS.has(path);
+      logAnswer(logger, { requestId, method, path, status, durationMs, isProbe, failure });
+    }
     return response;
   };
 }
 
-interface AnswerLine {
-  readonly request_id: string;
+interface MatchedRoute {
   readonly method: string;
-  readonly path: string;
-  readonly status: number;
-  readonly duration_ms: number;
+  readonly route: DirectRoute;
 }
 
-/** Longest path that is logged, characters. */
-const LOGGED_PATH_CHARS_MAX = 256;
-
-function logAnswer(logger: Logger, line: AnswerLine, failure: unknown, isDirect: boolean): void {
-  if (failure !== null) {
-    logger.error({ ...withShortPath(line), err: failure }, "request failed");
-    return;
-  }
-  const isQuiet = isDirect || PROBE_PATHS.has(line.path);
-  const isExpected = line.status < 400 || line.status === 429;
-  const level = isQuiet && isExpected ? "debug" : "info";
-  if (logger.isLevelEnabled(level)) logger[level](withShortPath(line), "request");
-}
-
-function withShortPath(line: AnswerLine): AnswerLine {
-  if (line.path.length <= LOGGED_PATH_CHARS_MAX) return line;
-  return { ...line, path: `${line.path.slice(0, LOGGED_PATH_CHARS_MAX)}…` };
+/** Direct routes by path. */
+function directRoutes(direct: Readonly<Record<string, DirectRoute>>): Map<string, MatchedRoute> {
+  return new Map(
+    Object.entries(direct).map(([key, route]) => {
+      const [method, path] = key.split(" ");
+      return [path, { method, route }];
+    }),
+  );
 }
 
 /** What a thrown value means to the client. */
@@ -137,7 +123,7 @@ function problemOf(error: unknown): ProblemError {
 function unknownAddress(context: Context, allowed: readonly string[]): ProblemError {
   return allowed.length > 0 ? methodNotAllowed(allowed) : new ProblemError(
     "not_found",
-    `nothing is found at ${context.req.path.slice(0, LOGGED_PATH_CHARS_MAX)}`,
+    `nothing is found at ${shortened(context.req.path)}`,
   );
 }
 

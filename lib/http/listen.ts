@@ -25,8 +25,9 @@ export interface HttpServer {
   /** The port that was opened. */
   readonly port: number;
   /**
-   * Takes no new connections, lets requests under way finish, and closes; after `drainMsMax` what is
-   * left is cut off. Resolves when all is closed; a second call waits for the first.
+   * Takes no new connections and lets requests under way finish, for at most `drainMsMax`. What is
+   * left then ends with the process: Deno cannot abort a server that is shutting down (its signal
+   * throws BadResource out of reach of any handler). A second call waits for the first.
    */
   stop(drainMsMax?: number): Promise<void>;
 }
@@ -34,35 +35,27 @@ export interface HttpServer {
 /** @throws {ListenError} when the port is taken or not permitted */
 export function listen(options: ListenOptions): HttpServer {
   const { host, port, handler } = options;
-  const abort = new AbortController();
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
-    server = Deno.serve(
-      { hostname: host, port, signal: abort.signal, onListen: () => {} },
-      handler,
-    );
+    server = Deno.serve({ hostname: host, port, onListen: () => {} }, handler);
   } catch (cause) {
     throw new ListenError(messageOf(cause, host, port), { cause });
   }
   let stopped: Promise<void> | null = null;
   return {
     port: server.addr.port,
-    stop: (drainMsMax = DRAIN_MS_MAX) => stopped ??= stopServer(server, abort, drainMsMax),
+    stop: (drainMsMax = DRAIN_MS_MAX) => stopped ??= stopServer(server, drainMsMax),
   };
 }
 
 async function stopServer(
   server: Deno.HttpServer<Deno.NetAddr>,
-  abort: AbortController,
   drainMsMax: number,
 ): Promise<void> {
-  const timer = setTimeout(() => abort.abort(), drainMsMax);
-  try {
-    await server.shutdown();
-    await server.finished;
-  } finally {
-    clearTimeout(timer);
-  }
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, drainMsMax);
+  await Promise.race([server.shutdown(), late.promise]);
+  clearTimeout(timer);
 }
 
 function messageOf(cause: unknown, host: string, port: number): string {

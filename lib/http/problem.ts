@@ -14,9 +14,6 @@ import { type ReasonCode, REASONS } from "../event/reasons.ts";
 
 export const PROBLEM_CONTENT_TYPE = "application/problem+json";
 
-/** Header that carries the request id, both ways. */
-export const REQUEST_ID_HEADER = "x-request-id";
-
 /** What a problem may say beyond its code. */
 export interface ProblemOptions {
   /** Field or parameter at fault. */
@@ -49,7 +46,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** The answer that a problem is. */
+/** The answer that a problem is, without the request id's header. */
 export function problemResponse(problem: ProblemError, requestId: string): Response {
   const { code, detail, options, status } = problem;
   const body = {
@@ -64,7 +61,6 @@ export function problemResponse(problem: ProblemError, requestId: string): Respo
   };
   const response = new Response(JSON.stringify(body), { status });
   response.headers.set("content-type", PROBLEM_CONTENT_TYPE);
-  response.headers.set(REQUEST_ID_HEADER, requestId);
   for (const [name, value] of Object.entries(options.headers ?? {})) {
     response.headers.set(name, value);
   }

@@ -71,7 +71,11 @@ export class BodyReader {
     const length = contentLengthOf(headers);
     if (length > this.#bodyBytesMax) throw tooLarge(this.#bodyBytesMax);
     if (length >= 0 && length <= BODY_SMALL_BYTES && encoding === "identity") {
-      return { bytes: await arrived(request.bytes()), release: nothing };
+      try {
+        return { bytes: await request.bytes(), release: nothing };
+      } catch (cause) {
+        throw brokenOff("broke off", cause);
+      }
     }
     const hold = this.#newHold();
     try {

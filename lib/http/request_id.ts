@@ -4,7 +4,9 @@
  * bring no line break or escape sequence into a header or the log.
  */
 import { REQUEST_ID_CHARS_MAX } from "../config/limits.ts";
-import { REQUEST_ID_HEADER } from "./problem.ts";
+
+/** Header that carries the request id, both ways. */
+export const REQUEST_ID_HEADER = "x-request-id";
 
 const VISIBLE_FIRST = 0x21;
 const VISIBLE_LAST = 0x7e;

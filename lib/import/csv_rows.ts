@@ -11,8 +11,10 @@ import { parse } from "csv-parse/sync";
 import { IMPORT_ROW_BYTES_MAX } from "../config/limits.ts";
 import type { ColumnMapping } from "./column_mapping.ts";
 import { ImportError } from "./import_error.ts";
-import { endsLine, type ImportSource } from "./import_source.ts";
+import type { ImportSource } from "./import_source.ts";
 import { deriveId, type RowFault, type RowsStart, type SourceRow } from "./source_row.ts";
+
+const NEWLINE = 0x0a;
 
 const dialect = {
   record_delimiter: ["\r\n", "\n"],
@@ -100,7 +102,7 @@ class RecordReader {
 
   async add(chunk: Uint8Array): Promise<SourceRow[]> {
     this.#given += chunk.length;
-    this.#endsLine = endsLine(chunk);
+    this.#endsLine = chunk.at(-1) === NEWLINE;
     await new Promise<void>((resolve, reject) =>
       this.#parser.write(chunk, (error) => error ? reject(this.#failure(error)) : resolve())
     );

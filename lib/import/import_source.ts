@@ -13,7 +13,6 @@ import { IMPORT_FINGERPRINT_BYTES, IMPORT_HEAD_BYTES } from "../config/limits.ts
 import { ImportError } from "./import_error.ts";
 
 const readBytes = 256 * 1024;
-const NEWLINE = 0x0a;
 
 export type SourceFormat = "csv" | "ndjson";
 
@@ -90,7 +89,10 @@ export class SourceStream {
     let failure: unknown = null;
     ended.catch((error) => failure = error);
     try {
-      for await (const chunk of gunzip) yield chunk as Uint8Array;
+      // As plain arrays: slice() of a Buffer does not copy, which would surprise whoever calls it.
+      for await (const { buffer, byteOffset, length } of gunzip as AsyncIterable<Uint8Array>) {
+        yield new Uint8Array(buffer, byteOffset, length);
+      }
     } catch (cause) {
       throw new ImportError(
         "RTA_IMPORT_SOURCE",
@@ -114,11 +116,6 @@ export class SourceStream {
       yield buffer.subarray(0, length);
     }
   }
-}
-
-/** Whether a file of these last bytes ends with a whole line. */
-export function endsLine(bytes: Uint8Array): boolean {
-  return bytes.at(-1) === NEWLINE;
 }
 
 async function statSource(path: string): Promise<{ fileBytes: number; gzip: boolean }> {

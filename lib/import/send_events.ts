@@ -14,6 +14,7 @@ import {
   IMPORT_RETRY_MS_MAX,
   IMPORT_STOP_MS_MAX,
 } from "../config/limits.ts";
+import { waitUnlessAborted } from "./abortable_wait.ts";
 import { ImportError } from "./import_error.ts";
 
 const SECOND_MS = 1_000;
@@ -224,19 +225,4 @@ class AttemptDeadline {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#end, IMPORT_STOP_MS_MAX);
   };
-}
-
-/** Resolves after `ms`; rejects with the signal's reason when that aborts first. */
-function waitUnlessAborted(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", stop, { once: true });
-  });
 }

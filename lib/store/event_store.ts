@@ -194,7 +194,11 @@ export interface PartitionStore {
       count: number,
     ) => void,
   ): Promise<void>;
-  /** One transaction: rows, delta, series, offset, and the flushed cells if given. */
+  /**
+   * One transaction: rows, delta, series, offset, and the flushed cells if given; with a flush, the
+   * deltas so far and the one of this commit are not kept. Commits run in the order of the calls.
+   * When it throws, all of it happened or nothing did: `load` tells which.
+   */
   commit(commit: PartitionCommit, flush: CellFlush | null): Promise<void>;
   /** Buckets of a level that have stored cells, ascending. */
   storedBuckets(level: Level): Promise<number[]>;

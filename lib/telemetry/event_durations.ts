@@ -6,7 +6,7 @@
  *     counts   [ type slot ][ bucket ]    the last bucket is +Inf; not cumulative
  *     sums     [ type slot ]              seconds
  */
-import { Histogram } from "prom-client";
+import { Histogram, type Registry } from "prom-client";
 import { METRIC_EVENT_TYPES_MAX } from "../config/limits.ts";
 import type { Role } from "../config/variables.ts";
 import type { EventTypeLabels } from "./event_type_labels.ts";
@@ -27,15 +27,21 @@ interface RoleDurations {
   readonly sums: Float64Array;
 }
 
-/** The histogram; registered like any other, filled by observeSlot() on hot paths. */
-export class EventDurations extends Histogram<"service" | "event_type"> {
+/**
+ * The histogram. A registry reads it by `name` and `get()`, which is all that prom-client asks of a
+ * metric that has no getForPromString().
+ */
+export class EventDurations {
+  readonly name = NAME;
+  /** What observe() is told, and the frame that values are given in. */
+  readonly #rest: Histogram<"service" | "event_type">;
   readonly #labels: EventTypeLabels;
   readonly #bounds: readonly number[];
   readonly #byRole = new Map<Role, RoleDurations>();
 
   /** @param bounds upper bounds of the buckets, seconds, rising, without +Inf */
   constructor(labels: EventTypeLabels, bounds: readonly number[]) {
-    super({
+    this.#rest = new Histogram({
       name: NAME,
       help: `Time to take in or process an event; event_type "${BATCH_TYPE}" is one whole batch`,
       labelNames: ["service", "event_type"],
@@ -44,6 +50,16 @@ export class EventDurations extends Histogram<"service" | "event_type"> {
     });
     this.#labels = labels;
     this.#bounds = bounds;
+  }
+
+  /** Adds this metric to a registry. */
+  registerIn(registry: Registry): void {
+    registry.registerMetric(this as unknown as Histogram);
+  }
+
+  /** Counts one measurement with a label of its own; not for hot paths. */
+  observe(labels: { service: Role; event_type: string }, seconds: number): void {
+    this.#rest.observe(labels, seconds);
   }
 
   /** Counts one measurement; `slot` of EventTypeLabels, or BATCH_SLOT. */
@@ -60,8 +76,8 @@ export class EventDurations extends Histogram<"service" | "event_type"> {
    * What prom-client asks for: the cumulative buckets, sum and count of every slot in use, and of
    * what observe() was told.
    */
-  override async get(): Promise<Snapshot> {
-    const snapshot = await super.get();
+  async get(): Promise<Snapshot> {
+    const snapshot = await this.#rest.get();
     const values = [...snapshot.values];
     for (const [service, durations] of this.#byRole) {
       for (let slot = 0; slot < SLOTS; slot++) this.#addValues(service, durations, slot, values);

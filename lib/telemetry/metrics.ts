@@ -33,7 +33,7 @@ export function createMetrics(startedAtMs: number, now: () => number = Date.now)
   const typeLabels = new EventTypeLabels();
   const eventCounts = new EventCounts(typeLabels);
   const eventDuration = new EventDurations(typeLabels, LATENCY_BUCKETS);
-  registry.registerMetric(eventDuration);
+  eventDuration.registerIn(registry);
   const httpMeters = new Map<Role, HttpMeter>();
   const measured = {
     registry,

@@ -9,6 +9,7 @@ import {
   GENERATED_LINE_BYTES_MAX,
   IMPORT_BATCH_DEFAULT,
 } from "../../lib/config/limits.ts";
+import { waitUnlessAborted } from "../../lib/import/abortable_wait.ts";
 import { EventGenerator } from "../../lib/import/event_generator.ts";
 import { ImportError } from "../../lib/import/import_error.ts";
 import { EventSender } from "../../lib/import/send_events.ts";
@@ -211,19 +212,7 @@ class Pace {
   async waitFor(index: number): Promise<void> {
     if (this.#rate === 0) return;
     const waitMs = this.#startedAtMs + index / this.#rate * SECOND_MS - performance.now();
-    if (waitMs < 1) return;
-    const signal = this.#signal;
-    await new Promise<void>((resolve, reject) => {
-      const stop = () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      };
-      const timer = setTimeout(() => {
-        signal.removeEventListener("abort", stop);
-        resolve();
-      }, waitMs);
-      signal.addEventListener("abort", stop, { once: true });
-    });
+    if (waitMs >= 1) await waitUnlessAborted(waitMs, this.#signal);
   }
 }
 

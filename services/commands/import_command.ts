@@ -129,11 +129,11 @@ function conclude(
   }
   if (rowsBefore > 0) say(`${groupedNumber(rowsBefore)} rows were imported before`);
   const seconds = tookMs / SECOND_MS;
-  const speed = seconds > 0 ? `, ${groupedNumber(Math.round(sent / seconds))} rows/s` : "";
+  const speed = seconds >= 1 ? `, ${groupedNumber(Math.round(sent / seconds))} rows/s` : "";
   if (sent > 0) say(`${groupedNumber(sent)} rows in ${seconds.toFixed(1)} s${speed}`);
   else if (finished) say(`nothing new in ${file}; --restart sends it again`);
   if (refused > 0) {
-    say(`${groupedNumber(refused)} rows were refused; they are in ${rejected} with the reason`);
+    say(`refused rows: ${groupedNumber(refused)}, kept with the reason in ${rejected}`);
   }
   if (!finished) {
     say("interrupted; the same command goes on from here");

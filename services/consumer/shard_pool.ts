@@ -2,6 +2,14 @@
  * The shard workers as the main thread sees them: starts one per core, gives each its partitions,
  * puts questions to them, replaces one that failed and closed its files, and reports one that hung
  * or died without closing, which only a new process can heal (DuckDB's handle would stay open).
+ *
+ *     failure of a shard              what follows
+ *     throws, closes its files        replaced: at once, then after 250 ms doubling up to 5 s; its
+ *                                     questions wait; more than 5 times in a minute ends the process
+ *     the same, because the disk is   replaced in that manner until there is room: a new process
+ *     full                            would find no more of it
+ *     hangs, or dies with its files   ends the process; its questions are refused
+ *     open
  */
 import { EXIT_WORKER_DIED, EXIT_WORKER_HUNG } from "../../lib/config/exit_codes.ts";
 import {
@@ -10,16 +18,22 @@ import {
   PROGRESS_RING_BYTES,
   QUERIES_WAITING_MAX,
   QUERY_MS_MAX,
+  RESTART_WAIT_MS_MAX,
   SHARD_FAILURES_MAX,
   SHARD_FAILURES_WINDOW_MS,
 } from "../../lib/config/limits.ts";
 import type { LogLevel } from "../../lib/config/config.ts";
+import { HeartbeatWatch } from "../../lib/process/heartbeat_watch.ts";
 import type { ProcessorOptions } from "../../lib/process/partition_processor.ts";
 import { decodeProgress, type Progress, PROGRESS_FRAME } from "../../lib/process/progress_frame.ts";
 import type { RollupPartial } from "../../lib/query/partial.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
 import { createRing, RingReader } from "../../lib/ring/ring.ts";
-import { StoreError, type UserEventsQuery } from "../../lib/store/event_store.ts";
+import {
+  StoreError,
+  type StoreErrorCode,
+  type UserEventsQuery,
+} from "../../lib/store/event_store.ts";
 import type {
   AskRollups,
   AskUser,
@@ -41,7 +55,7 @@ export interface ShardPoolOptions {
   /** Played by the first shard, once. */
   readonly fault: ShardFault | null;
   readonly onProgress: (progress: Progress) => void;
-  /** A shard was replaced: why. */
+  /** A shard failed and is replaced: why. */
   readonly onReplaced: (shard: number, code: string, message: string) => void;
   /** The process has to end with this code. Called once. */
   readonly onFatal: (exitCode: number, reason: string) => void;
@@ -59,16 +73,27 @@ interface Waiting {
 interface Slot {
   readonly index: number;
   readonly partitions: number[];
+  readonly heartbeat: HeartbeatWatch;
   worker: Worker | null;
+  /** Of the worker's progress frames. */
+  progress: RingReader | null;
   ready: boolean;
+  /** It has been ready before: from then on a failure is not one of the start. */
+  wasReady: boolean;
+  /** It hung or died: nothing is sent to it any more. */
+  lost: boolean;
   /** Questions sent or to be sent, by id. */
   readonly waiting: Map<number, Waiting>;
   /** When it failed, ms since the epoch. */
   failures: number[];
-  lastBeat: number;
-  lastBeatAtMs: number;
+  /** Replaces it after a wait. */
+  replacement: ReturnType<typeof setTimeout> | undefined;
   stopped: () => void;
 }
+
+/** Wait before a shard that failed a second time in a short while is replaced, ms. */
+const SECOND_REPLACEMENT_MS = 250;
+const FULL: StoreErrorCode = "RTA_STORE_FULL";
 
 export class ShardPool {
   readonly #options: ShardPoolOptions;
@@ -86,32 +111,36 @@ export class ShardPool {
     this.#slots = Array.from({ length: options.shards }, (_, index) => ({
       index,
       partitions: range(options.partitions).filter((p) => p % options.shards === index),
+      heartbeat: new HeartbeatWatch(this.#health, index),
       worker: null,
+      progress: null,
       ready: false,
+      wasReady: false,
+      lost: false,
       waiting: new Map(),
       failures: [],
-      lastBeat: 0,
-      lastBeatAtMs: 0,
+      replacement: undefined,
       stopped: () => {},
     }));
   }
 
   /** Resolves when every shard has opened its partitions; rejects with why one could not. */
   async start(): Promise<void> {
-    await Promise.all(this.#slots.map((slot) => this.#spawn(slot, this.#faultOf(slot))));
     this.#watch = setInterval(() => this.#checkHeartbeats(), HEARTBEAT_MS);
+    await Promise.all(this.#slots.map((slot) => this.#spawn(slot, this.#faultOf(slot))));
   }
 
-  /** Commits and closes every shard that still turns. */
+  /** Commits and closes every shard that still turns; one that hangs now is given up as ever. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    clearInterval(this.#watch);
     await Promise.all(this.#slots.map((slot) => {
-      if (slot.worker === null || this.#isHung(slot)) return;
+      clearTimeout(slot.replacement);
+      if (slot.worker === null || slot.lost) return;
       const stopped = new Promise<void>((resolve) => slot.stopped = resolve);
       this.#send(slot, { kind: "stop" });
       return stopped;
     }));
+    clearInterval(this.#watch);
     for (const slot of this.#slots) this.#refuseAll(slot, "the shard was stopped");
   }
 
@@ -143,6 +172,7 @@ export class ShardPool {
   }
 
   #ask(slot: Slot, ask: Ask): Promise<FromShard> {
+    if (slot.lost) throw new StoreError("RTA_STORE_UNAVAILABLE", "the process is about to end");
     if (slot.waiting.size >= QUERIES_WAITING_MAX) {
       throw new StoreError("RTA_STORE_UNAVAILABLE", "too many questions are waiting for a shard");
     }
@@ -168,16 +198,16 @@ export class ShardPool {
     });
     const ring = createRing(PROGRESS_RING_BYTES);
     slot.worker = worker;
-    void this.#readProgress(new RingReader(ring), slot, worker);
+    slot.progress = new RingReader(ring);
+    void this.#readProgress(slot.progress, slot, worker);
     return new Promise((resolve, reject) => {
       worker.onmessage = ({ data }: MessageEvent<FromShard>) => {
         if (data.kind === "ready") {
           this.#becameReady(slot);
           resolve();
         } else if (data.kind === "failed") {
-          const wasReady = slot.ready;
           this.#closed(slot);
-          if (wasReady) this.#replace(slot, data.code, data.message);
+          if (slot.wasReady) this.#replace(slot, data.code, data.message);
           else reject(codedError(data.code, data.message));
         } else if (data.kind === "stopped") {
           this.#closed(slot);
@@ -186,7 +216,7 @@ export class ShardPool {
       };
       worker.onerror = (event) => {
         event.preventDefault();
-        this.#die(EXIT_WORKER_DIED, `shard ${slot.index} died: ${event.message}`);
+        this.#lose(slot, EXIT_WORKER_DIED, `shard ${slot.index} died: ${event.message}`);
         reject(new Error(event.message));
       };
       this.#send(slot, {
@@ -207,8 +237,8 @@ export class ShardPool {
   }
 
   #becameReady(slot: Slot): void {
-    slot.ready = true;
-    slot.lastBeatAtMs = Date.now();
+    slot.ready = slot.wasReady = true;
+    slot.heartbeat.startAnew(performance.now());
     for (const { ask } of slot.waiting.values()) this.#send(slot, ask);
   }
 
@@ -216,6 +246,8 @@ export class ShardPool {
     slot.worker?.terminate();
     slot.worker = null;
     slot.ready = false;
+    // What it still had to say is read, then the reading ends.
+    slot.progress?.interrupt();
   }
 
   /** In place: its partitions go on from their stored offsets, the other shards never notice. */
@@ -225,13 +257,24 @@ export class ShardPool {
     slot.failures = slot.failures.filter((at) => now - at < SHARD_FAILURES_WINDOW_MS);
     slot.failures.push(now);
     this.#options.onReplaced(slot.index, code, message);
-    if (slot.failures.length > SHARD_FAILURES_MAX) {
-      this.#die(EXIT_WORKER_DIED, `shard ${slot.index} failed again and again: ${message}`);
-      return;
+    const failures = slot.failures.length;
+    if (failures > SHARD_FAILURES_MAX && code !== FULL) {
+      return this.#die(EXIT_WORKER_DIED, `shard ${slot.index} failed again and again: ${message}`);
     }
-    this.#spawn(slot, null).catch((error) => {
-      this.#die(EXIT_WORKER_DIED, `shard ${slot.index} could not be replaced: ${error.message}`);
-    });
+    const waitMs = failures === 1 ? 0 : SECOND_REPLACEMENT_MS * 2 ** (failures - 2);
+    slot.replacement = setTimeout(() => {
+      // It never rejects for a shard that was ready before.
+      void this.#spawn(slot, null);
+    }, Math.min(waitMs, RESTART_WAIT_MS_MAX));
+  }
+
+  /** It cannot be closed and so not be replaced: the process has to end, without waiting for it. */
+  #lose(slot: Slot, exitCode: number, reason: string): void {
+    slot.lost = true;
+    slot.ready = false;
+    this.#refuseAll(slot, reason);
+    slot.stopped();
+    this.#die(exitCode, reason);
   }
 
   #answered(slot: Slot, data: Extract<FromShard, { id: number }>): void {
@@ -267,21 +310,10 @@ export class ShardPool {
   }
 
   #checkHeartbeats(): void {
-    const beats = new Int32Array(this.#health);
-    const now = Date.now();
     for (const slot of this.#slots) {
-      const beat = Atomics.load(beats, slot.index);
-      if (beat !== slot.lastBeat || !slot.ready) {
-        slot.lastBeat = beat;
-        slot.lastBeatAtMs = now;
-      } else if (this.#isHung(slot)) {
-        this.#die(EXIT_WORKER_HUNG, `shard ${slot.index} has not turned for ${HANG_MS} ms`);
-      }
+      if (!slot.ready || !slot.heartbeat.hangs(performance.now())) continue;
+      this.#lose(slot, EXIT_WORKER_HUNG, `shard ${slot.index} has not turned for ${HANG_MS} ms`);
     }
-  }
-
-  #isHung(slot: Slot): boolean {
-    return slot.ready && Date.now() - slot.lastBeatAtMs >= HANG_MS;
   }
 
   #die(exitCode: number, reason: string): void {

@@ -27,20 +27,17 @@ import {
 import { splitJsonBatch, splitNdjson } from "../../lib/event/split_batch.ts";
 import type { BatchMediaType } from "../../lib/http/media_type.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
-import { BATCH_TYPE, type Metrics } from "../../lib/telemetry/metrics.ts";
+import { BATCH_SLOT } from "../../lib/telemetry/event_durations.ts";
+import type { Metrics } from "../../lib/telemetry/metrics.ts";
 import { type AppendFailure, type AppendPart, OverloadedError } from "./durable_producer.ts";
 import { IngestionStats } from "./ingestion_stats.ts";
-import {
-  type EventForm,
-  EventSorter,
-  type IndexedRejection,
-  type TypeCounts,
-} from "./sort_events.ts";
+import { type EventForm, EventSorter, type IndexedRejection } from "./sort_events.ts";
 
 export type { EventForm, IndexedRejection };
 
 /** Where events go; DurableProducer is one. Lines are copied before a call returns. */
 export interface EventProducer {
+  /** Resolves when all is answered: by index null (durable), or why not. */
   appendAll(parts: readonly AppendPart[]): Promise<(AppendFailure | null)[]>;
   /** @throws what appendAll would give */
   tryEnqueue(part: AppendPart): void;
@@ -74,6 +71,9 @@ export interface EventAcceptorOptions {
   /** A clock, ms since the epoch. */
   readonly now?: () => number;
 }
+
+/** By part null, or why it is not known to be durable. */
+type Outcomes = readonly (AppendFailure | null)[];
 
 const SERVICE = "ingestion";
 const SPACES = new Set([0x20, 0x0a, 0x0d, 0x09]);
@@ -117,14 +117,19 @@ export class EventAcceptor {
     sorter.begin(options.form, receivedAtMs, true);
     this.#judgeOne(bytes, receivedAtMs);
     if (sorter.accepted === 0) {
-      const rejection = sorter.rejections[0];
+      sorter.release();
       this.#countRejections(sorter.rejections);
-      return { ok: false, rejection };
+      return { ok: false, rejection: sorter.rejections[0] };
     }
     const eventId = sorter.lastId;
-    const counts = sorter.typeCounts();
-    await this.#makeDurable(options, receivedAtMs);
-    this.#countAccepted(1, counts, receivedAtMs, options.mode);
+    const slot = sorter.lastSlot;
+    const durable = this.#handOver(options, receivedAtMs);
+    sorter.release();
+    if (durable !== null) this.#settle(await durable, 1);
+    if (options.mode !== "check") {
+      this.#accepted[slot]++;
+      this.#countAccepted(1, slot, receivedAtMs);
+    }
     return { ok: true, eventId };
   }
 
@@ -152,9 +157,12 @@ export class EventAcceptor {
     const { accepted, rejections } = sorter;
     const counts = sorter.typeCounts();
     this.#countRejections(rejections);
-    if (accepted > 0) {
-      await this.#makeDurable(options, receivedAtMs);
-      this.#countAccepted(accepted, counts, receivedAtMs, options.mode);
+    const durable = accepted > 0 ? this.#handOver(options, receivedAtMs) : null;
+    sorter.release();
+    if (durable !== null) this.#settle(await durable, accepted);
+    if (accepted > 0 && options.mode !== "check") {
+      for (let i = 0; i < counts.length; i += 2) this.#accepted[counts[i]] += counts[i + 1];
+      this.#countAccepted(accepted, BATCH_SLOT, receivedAtMs);
     }
     return { accepted, rejections };
   }
@@ -174,27 +182,23 @@ export class EventAcceptor {
     else sorter.slow(bytes, 0, bytes.length);
   }
 
-  /** Hands the sorted lines to the log, and by the mode waits until they are on disk. */
-  async #makeDurable(options: AcceptOptions, receivedAtMs: number): Promise<void> {
+  /**
+   * Hands the sorted lines to the log: by part null, or why it is not durable; resolves at once
+   * where nothing is to be waited for.
+   */
+  #handOver(options: AcceptOptions, receivedAtMs: number): Promise<Outcomes> | Outcomes | null {
     const { mode, project } = options;
-    const sorter = this.#sorter;
-    if (mode === "check") return sorter.release();
+    if (mode === "check") return null;
     const parts: AppendPart[] = [];
-    for (let partition = 0; partition < sorter.lines.length; partition++) {
-      const lines = sorter.lines[partition];
-      if (lines.count > 0) parts.push({ partition, project, receivedAtMs, lines });
+    const { lines } = this.#sorter;
+    for (let partition = 0; partition < lines.length; partition++) {
+      if (lines[partition].count === 0) continue;
+      parts.push({ partition, project, receivedAtMs, lines: lines[partition] });
     }
-    const events = sorter.accepted;
-    const handedOver = mode === "async" ? this.#enqueue(parts) : this.#producer.appendAll(parts);
-    sorter.release();
-    const failure = (await handedOver).find((outcome) => outcome !== null) ?? null;
-    this.#noteOverload(failure instanceof OverloadedError);
-    if (failure === null) return;
-    this.stats.failed(events);
-    throw problemOf(failure);
+    return mode === "async" ? this.#enqueue(parts) : this.#producer.appendAll(parts);
   }
 
-  #enqueue(parts: readonly AppendPart[]): (AppendFailure | null)[] {
+  #enqueue(parts: readonly AppendPart[]): Outcomes {
     try {
       for (const part of parts) this.#producer.tryEnqueue(part);
       return [];
@@ -203,24 +207,25 @@ export class EventAcceptor {
     }
   }
 
+  /** Ends a request whose lines are not all durable. */
+  #settle(outcomes: Outcomes, events: number): void {
+    const failure = outcomes.find((outcome) => outcome !== null) ?? null;
+    this.#noteOverload(failure instanceof OverloadedError);
+    if (failure === null) return;
+    this.stats.failed(events);
+    throw problemOf(failure);
+  }
+
   #noteOverload(isOverloaded: boolean): void {
     if (isOverloaded === this.#isOverloaded) return;
     this.#isOverloaded = isOverloaded;
     this.#metrics.backpressureActive.set(isOverloaded ? 1 : 0);
   }
 
-  #countAccepted(
-    events: number,
-    counts: TypeCounts,
-    receivedAtMs: number,
-    mode: AcceptMode,
-  ): void {
-    if (mode === "check") return;
+  #countAccepted(events: number, slot: number, receivedAtMs: number): void {
     const nowMs = this.#now();
     const tookMs = nowMs - receivedAtMs;
-    for (let i = 0; i < counts.length; i += 2) this.#accepted[counts[i]] += counts[i + 1];
-    const eventType = events === 1 ? this.#metrics.typeLabels.names[counts[0]] : BATCH_TYPE;
-    this.#metrics.eventDuration.observe({ service: SERVICE, event_type: eventType }, tookMs / 1000);
+    this.#metrics.eventDuration.observeSlot(SERVICE, slot, tookMs / 1000);
     this.stats.accepted(events, tookMs, nowMs);
   }
 

@@ -49,6 +49,8 @@ export class EventSorter implements BatchSink {
   events = 0;
   /** Id of the last good event. */
   lastId = "";
+  /** Slot of its type in EventTypeLabels. */
+  lastSlot = 0;
   readonly #made = new MadeLines();
   readonly #ids = new UuidV7Maker();
   readonly #labels: EventTypeLabels;
@@ -69,8 +71,8 @@ export class EventSorter implements BatchSink {
   begin(form: EventForm, receivedAtMs: number, wantsId: boolean): void {
     this.release();
     for (const slot of this.#countedSlots) this.#typeCounts[slot] = 0;
-    this.#countedSlots = [];
-    this.rejections = [];
+    this.#countedSlots.length = 0;
+    if (this.rejections.length > 0) this.rejections = [];
     this.events = 0;
     this.lastId = "";
     this.#form = form;
@@ -150,6 +152,7 @@ export class EventSorter implements BatchSink {
   }
 
   #count(slot: number): void {
+    this.lastSlot = slot;
     if (this.#typeCounts[slot]++ === 0) this.#countedSlots.push(slot);
   }
 

@@ -1,6 +1,6 @@
 /**
  * Parts of a bench that need a process of their own: load, peers. The order goes in as JSON on the
- * command line; lines of JSON come back on standard output, `{"started":true}` and at the end
+ * command line; lines of JSON come back on standard output, `{"started":{...}}` and at the end
  * `{"result":...}`. A process that works until it is told to end does so when its standard input
  * closes.
  */
@@ -9,8 +9,8 @@ import { withDeadline } from "../support/deadline.ts";
 /** One such process, seen from the bench. */
 export interface BenchProcess<Result> {
   readonly pid: number;
-  /** It is warm, and begins to measure. */
-  readonly started: Promise<void>;
+  /** It is warm, and begins to measure or to answer; what it said then. */
+  readonly started: Promise<Readonly<Record<string, number>>>;
   /** What it found. Rejects when it fails or takes too long; it is killed then. */
   readonly result: Promise<Result>;
   /** Asks it to end, and gives what it found. */
@@ -36,8 +36,8 @@ export function startBenchProcess<Result>(
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  const started = Promise.withResolvers<void>();
-  const reading = readResult<Result>(child, file, () => started.resolve());
+  const started = Promise.withResolvers<Record<string, number>>();
+  const reading = readResult<Result>(child, file, started.resolve);
   const result = withDeadline(reading, { what: file, deadlineMs }).catch((error) => {
     started.reject(error);
     killProcess(child);
@@ -72,9 +72,9 @@ export function readOrder<Order>(): Order {
   return JSON.parse(Deno.args[0]);
 }
 
-/** Inside such a process: says that it begins to measure. */
-export function sayStarted(): void {
-  console.log(JSON.stringify({ started: true }));
+/** Inside such a process: says that it begins to measure or to answer. */
+export function sayStarted(details: Readonly<Record<string, number>> = {}): void {
+  console.log(JSON.stringify({ started: details }));
 }
 
 /** Inside such a process: gives the result. */
@@ -90,7 +90,7 @@ export async function toldToEnd(): Promise<void> {
 async function readResult<Result>(
   child: Deno.ChildProcess,
   file: string,
-  onStarted: () => void,
+  onStarted: (details: Record<string, number>) => void,
 ): Promise<Result> {
   let found: { result: Result } | null = null;
   const lines = child.stdout.pipeThrough(new TextDecoderStream());
@@ -100,13 +100,13 @@ async function readResult<Result>(
     rest = parts.pop()!;
     for (const line of parts) {
       const message = JSON.parse(line);
-      if (message.started) onStarted();
+      if (message.started) onStarted(message.started);
       else found = message;
     }
   }
   const { code } = await child.status;
   if (code !== 0 || found === null) throw new Error(`${file} ended with code ${code}`);
-  onStarted();
+  onStarted({});
   return found.result;
 }
 

@@ -1,11 +1,13 @@
 -- For wrk: single events of about 200 bytes, each with an id of its own and the present time.
--- The first argument is a file of made lines, `{"id":"g1-0000000042",..."timestamp":1767225600123,...`
+-- Arguments: a file of made lines, `{"id":"g1-0000000042",..."timestamp":1767225600123,...`, and the
+-- number that ids begin after.
 
 local head, middle, tail = {}, {}, {}
 local count, serial = 0, 0
 local now
 
 function init(args)
+  serial = tonumber(args[2])
   for line in io.lines(args[1]) do
     count = count + 1
     head[count], middle[count], tail[count] =
@@ -26,7 +28,7 @@ local function request_head(length)
 end
 
 function request()
-  if serial % 256 == 0 then now = string.format("%d", os.time() * 1000) end
+  if now == nil or serial % 256 == 0 then now = string.format("%d", os.time() * 1000) end
   serial = serial + 1
   local line = serial % count + 1
   local body = head[line] .. string.format("%010d", serial) .. middle[line] .. now .. tail[line]

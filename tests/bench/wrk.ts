@@ -20,6 +20,8 @@ export interface WrkOrder {
   readonly seconds: number;
   /** File of lines that the requests are made from. */
   readonly linesFile: string;
+  /** Ids are numbered from here on; ids that were sent before are duplicates. */
+  readonly firstId: number;
 }
 
 /** Whether wrk can be run; as root it is installed from the system's packages when missing. */
@@ -33,11 +35,11 @@ export async function haveWrk(say: (line: string) => void): Promise<boolean> {
 
 /** Sends single events for some seconds. Throws when any request broke or was refused. */
 export async function runWrk(order: WrkOrder): Promise<WrkResult> {
-  const { url, connections, seconds, linesFile } = order;
+  const { url, connections, seconds, linesFile, firstId } = order;
   const script = new URL("single_events.lua", import.meta.url).pathname;
   const child = new Deno.Command("wrk", {
     args: ["-t", "1", "-c", String(connections), "-d", `${seconds}s`, "--timeout", "10s"]
-      .concat("-s", script, url, "--", linesFile),
+      .concat("-s", script, url, "--", linesFile, String(firstId)),
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

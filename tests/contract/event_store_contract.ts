@@ -43,6 +43,7 @@ export function eventStoreContract(name: string, make: () => Promise<StorePlace>
     });
   };
   commitTests(test);
+  rowTests(test);
   failureTests(test);
   flushTests(test);
   concurrencyTests(test);
@@ -89,7 +90,9 @@ function commitTests(test: StoreTest): void {
     assert.ok(store.sizeBytes() > 0);
     await store.close();
   });
+}
 
+function rowTests(test: StoreTest): void {
   for (const count of [1, 2047, 2048, 2049, 5000]) {
     test(`commit() keeps every field of every row when there are ${count}`, async (place) => {
       const store = await place.open();
@@ -101,15 +104,25 @@ function commitTests(test: StoreTest): void {
       const events = await store.userEvents({ ...query, before: null });
       assert.deepEqual(events, rows.map((row, i) => storedOf(row, firstSeq + i)).reverse());
       await store.close();
+      const again = await place.open();
+      assert.deepEqual(await again.userEvents({ ...query, before: null }), events);
+      await again.close();
     });
   }
 
   test("commit() keeps the texts when they are empty, long or not ASCII", async (place) => {
     const store = await place.open();
-    const texts = ["", "x", "zwölf Bytes", "twelve bytes", "thirteen byte", "🦆".repeat(64)];
-    texts.push("0123456789ab".repeat(2731), "日本語のとても長い文字列です", '\u0001\u001f"\\');
-    const rows = texts.map((text, i) =>
-      testRow(i, { id: `${i}${text}`, userId: "ann", source: text, properties: text })
+    const texts = ["", "x", "zwölf Byte", "twelve bytes", "thirteen byte", "🦆".repeat(128)];
+    texts.push("日本語のとても長い文字列です", '\u0001\u001f"\\');
+    const long = ["0123456789ab".repeat(2730), "x".repeat(3992), "y".repeat(3993)];
+    long.push(...["", "a", "ab", "abc"].map((start) => start + "🦆é".repeat(4000)));
+    const rows = [...texts, ...long].map((text, i) =>
+      testRow(i, {
+        id: `${i}${text.slice(0, 100)}`,
+        userId: "ann",
+        source: text.slice(0, 256),
+        properties: `{"a":"${text}"}`,
+      })
     );
     rows.push(testRow(90, { userId: "ann", source: null, properties: null, sessionId: "given" }));
     await store.commit(commitOf(rows, 0, new TestSeries()), null);
@@ -117,6 +130,9 @@ function commitTests(test: StoreTest): void {
     const events = await store.userEvents({ ...query, before: null });
     assert.deepEqual(events, rows.map(storedOf).reverse());
     await store.close();
+    const again = await place.open();
+    assert.deepEqual(await again.userEvents({ ...query, before: null }), events);
+    await again.close();
   });
 
   for (const rowsPerSource of [1, 3, 100_000]) {
@@ -211,7 +227,7 @@ function flushTests(test: StoreTest): void {
     const series = new TestSeries();
     const cells = (events: number) =>
       Array.from({ length: 3000 }, (_, i) => {
-        return testCell(Math.floor(i / 10), i % 10, { events, users: new Uint8Array(i % 40) });
+        return testCell(Math.floor(i / 10), i % 10, { events, users: new Uint8Array(i % 5000) });
       });
     await store.commit(commitOf([], 0, series), { cells: cells(1) });
     await store.commit(commitOf([], 0, series), { cells: cells(2) });

@@ -262,7 +262,7 @@ function modelTest(test: StoreTest): void {
     derivedSession: fc.constantFrom("x", "y"),
     timestampMs: fc.integer({ min: 1, max: 3 }).map((ms) => BASE_MS + ms),
     source: fc.option(text),
-    properties: fc.option(text),
+    properties: fc.option(text.map((value) => JSON.stringify({ a: value }))),
     amount: fc.option(fc.double({ noNaN: true, min: 0, max: 1e15 })),
   });
 

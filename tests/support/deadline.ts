@@ -29,6 +29,14 @@ export async function waitUntil<T>(
   }
 }
 
+/**
+ * Lets a time pass, for a test that breaks something at an arbitrary moment. Never to wait for
+ * something to happen: that is waitUntil().
+ */
+export function someTime(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 /** Gives what `promise` gives; throws after the deadline (10 s), so that no test hangs. */
 export async function withDeadline<T>(
   promise: Promise<T>,

@@ -1,13 +1,16 @@
 /**
- * A real `rta serve` process for tests: on free ports of 127.0.0.1, on a data folder of its own
- * unless one is given, ended by its id.
+ * A real `rta` process for tests: on free ports of 127.0.0.1, on a data folder of its own unless
+ * one is given, ended by its id. `startServer` gives a `serve` that is ready; `spawnRta` gives any
+ * command at once, for tests of what happens before that.
  */
 import { SERVE_PERMISSIONS } from "../../services/supervise.ts";
-import { withDeadline } from "./deadline.ts";
+import { waitUntil, withDeadline } from "./deadline.ts";
 
 /** Longest a start may take on a busy machine, ms; the product's own bar is 2 s. */
-const START_MS_MAX = 30_000;
-const ROOT = new URL("../../", import.meta.url);
+export const START_MS_MAX = 30_000;
+/** Longest a stop may take before it counts as hung, ms; the product's own bar is 10 s. */
+const STOP_MS_MAX = 30_000;
+const MAIN = new URL("../../services/main.ts", import.meta.url).href;
 
 export interface ServerUrls {
   readonly gateway: string;
@@ -18,22 +21,33 @@ export interface ServerUrls {
 }
 
 export interface ServerOptions {
-  /** Default: a temporary folder, removed by `stop` and `kill`. */
+  /** Default: a temporary folder, removed by `stop`, `removeData` and `await using`. */
   readonly dataFolder?: string;
   readonly env?: Record<string, string>;
 }
 
-export interface TestServer {
-  readonly urls: ServerUrls;
+/** One line of the process's log. */
+export interface LogEntry {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** A process, ready or not. `await using` kills it and removes its temporary folder. */
+export interface RtaProcess extends AsyncDisposable {
   readonly dataFolder: string;
   readonly pid: number;
-  /** How long the start took, ms. */
-  readonly startMs: number;
-  /** What the process wrote so far. */
+  /** What the process wrote so far, standard output and error. */
   readonly output: () => string;
+  /** The lines of its log so far. */
+  readonly entries: readonly LogEntry[];
+  /** Waits for the first line of the log, from the `from`th on, that says `msg`. */
+  waitForEntry(msg: string, options?: { deadlineMs?: number; from?: number }): Promise<LogEntry>;
   /** Resolves with the exit code when the process ends by itself. */
   readonly ended: Promise<number>;
-  /** SIGTERM, then waits; gives the exit code. */
+  /** Sends a signal; nothing happens when the process has ended. */
+  signal(signal: Deno.Signal): void;
+  /** SIGTERM, then waits; gives the exit code and removes a temporary folder. */
   stop(): Promise<number>;
   /** SIGKILL, then waits. */
   kill(): Promise<void>;
@@ -41,13 +55,42 @@ export interface TestServer {
   removeData(): void;
 }
 
+/** A server that was ready. */
+export interface TestServer extends RtaProcess {
+  readonly urls: ServerUrls;
+  /** How long the start took, ms. */
+  readonly startMs: number;
+}
+
 /** Starts a server and waits until it says that it is ready. */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  const startedAt = performance.now();
+  const server = spawnRta(["serve"], options);
+  const urls = await readyUrls(server);
+  return Object.assign(server, { urls, startMs: performance.now() - startedAt });
+}
+
+/** Waits until a process says that it is ready; kills it when it does not. */
+export async function readyUrls(server: RtaProcess): Promise<ServerUrls> {
+  try {
+    const ended = server.ended.then((code) => {
+      throw new Error(`the server ended with code ${code}:\n${server.output()}`);
+    });
+    const ready = server.waitForEntry("ready", { deadlineMs: START_MS_MAX });
+    return (await Promise.race([ready, ended])).urls as ServerUrls;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Starts `rta` with these arguments. `run` starts `serve` itself and passes the settings on. */
+export function spawnRta(args: readonly string[], options: ServerOptions = {}): RtaProcess {
   const temporary = options.dataFolder === undefined;
   const dataFolder = options.dataFolder ?? Deno.makeTempDirSync({ prefix: "rta-test-" });
-  const startedAt = performance.now();
+  const permissions = args[0] === "run" ? [...SERVE_PERMISSIONS, "--allow-run"] : SERVE_PERMISSIONS;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...SERVE_PERMISSIONS, new URL("services/main.ts", ROOT).href, "serve"],
+    args: ["run", ...permissions, MAIN, ...args],
     env: {
       RTA_DATA: dataFolder,
       RTA_GATEWAY_PORT: "0",
@@ -61,81 +104,109 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     stderr: "piped",
     stdin: "null",
   }).spawn();
-  const output = new OutputReader(child);
-  const ended = child.status.then(({ code }) => code);
-  const removeData = () => {
-    if (temporary) Deno.removeSync(dataFolder, { recursive: true });
-  };
-  const urls = await withDeadline(
-    Promise.race([
-      output.ready,
-      ended.then((code) => {
-        throw new Error(`the server ended with code ${code}:\n${output.text}`);
-      }),
-    ]),
-    { what: "the start of the server", deadlineMs: START_MS_MAX },
-  );
-  const end = async (signal: Deno.Signal) => {
-    try {
-      child.kill(signal);
-    } catch (error) {
-      if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
-    }
-    const code = await ended;
-    await output.closed;
-    return code;
-  };
-  return {
-    urls,
-    dataFolder,
-    pid: child.pid,
-    startMs: performance.now() - startedAt,
-    output: () => output.text,
-    ended,
-    stop: async () => {
-      const code = await end("SIGTERM");
-      removeData();
-      return code;
-    },
-    kill: async () => {
-      await end("SIGKILL");
-    },
-    removeData,
-  };
+  return new SpawnedRta(child, dataFolder, temporary);
 }
 
-/** Keeps what a process writes, and finds the line that says it is ready. */
-class OutputReader {
-  text = "";
-  readonly ready: Promise<ServerUrls>;
-  readonly closed: Promise<unknown>;
-  #resolve!: (urls: ServerUrls) => void;
+class SpawnedRta implements RtaProcess {
+  readonly pid: number;
+  readonly ended: Promise<number>;
+  readonly entries: LogEntry[] = [];
+  readonly #child: Deno.ChildProcess;
+  readonly #closed: Promise<unknown>;
+  #text = "";
   #line = "";
+  #temporary: boolean;
 
-  constructor(child: Deno.ChildProcess) {
-    this.ready = new Promise((resolve) => this.#resolve = resolve);
-    this.closed = Promise.all([
+  constructor(child: Deno.ChildProcess, readonly dataFolder: string, temporary: boolean) {
+    this.pid = child.pid;
+    this.#child = child;
+    this.#temporary = temporary;
+    this.#closed = Promise.all([
       this.#read(child.stdout, true),
       this.#read(child.stderr, false),
     ]);
+    // The log is whole once the pipes are closed, so the end is told after that.
+    this.ended = child.status.then(async ({ code }) => {
+      await this.#closed;
+      return code;
+    });
   }
 
-  async #read(stream: ReadableStream<Uint8Array>, log: boolean): Promise<void> {
+  readonly output = () => this.#text;
+
+  waitForEntry(msg: string, { deadlineMs = START_MS_MAX, from = 0 } = {}): Promise<LogEntry> {
+    return waitUntil(
+      () => this.entries.slice(from).find((entry) => entry.msg === msg),
+      { what: `the log line "${msg}" of process ${this.pid}`, deadlineMs },
+    );
+  }
+
+  signal(signal: Deno.Signal): void {
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  async stop(): Promise<number> {
+    this.signal("SIGTERM");
+    const deadline = { what: "the end after SIGTERM", deadlineMs: STOP_MS_MAX };
+    const code = await withDeadline(this.ended, deadline);
+    this.removeData();
+    return code;
+  }
+
+  async kill(): Promise<void> {
+    this.signal("SIGKILL");
+    await this.ended;
+  }
+
+  removeData(): void {
+    if (!this.#temporary) return;
+    this.#temporary = false;
+    Deno.removeSync(this.dataFolder, { recursive: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await this.#killHolder();
+    this.removeData();
+  }
+
+  /** Ends the `serve` that a killed `run` left behind. The lock says that its id is still its own. */
+  async #killHolder(): Promise<void> {
+    await waitUntil(() => {
+      if (!isHeld(`${this.dataFolder}/rta.lock`)) return true;
+      const pid = Number(Deno.readTextFileSync(`${this.dataFolder}/rta.pid`));
+      if (pid > 0) Deno.kill(pid, "SIGKILL");
+      return false;
+    }, { what: "the end of the process that holds the data folder" });
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>, isLog: boolean): Promise<void> {
     const decoder = new TextDecoder();
     for await (const chunk of stream) {
       const text = decoder.decode(chunk, { stream: true });
-      this.text += text;
-      if (log) this.#scan(text);
+      this.#text += text;
+      if (isLog) this.#scan(text);
     }
   }
 
   #scan(text: string): void {
     const lines = (this.#line + text).split("\n");
     this.#line = lines.pop()!;
-    for (const line of lines) {
-      if (!line.startsWith("{")) continue;
-      const entry = JSON.parse(line);
-      if (entry.msg === "ready") this.#resolve(entry.urls);
-    }
+    for (const line of lines) if (line.startsWith("{")) this.entries.push(JSON.parse(line));
+  }
+}
+
+/** Whether a process holds the lock on this file. */
+function isHeld(path: string): boolean {
+  try {
+    using file = Deno.openSync(path, { read: true, write: true });
+    return !file.tryLockSync(true);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }

@@ -29,6 +29,11 @@ export class ChunkReader {
     return this.#bytes(column, 1);
   }
 
+  /** A USMALLINT column. */
+  uint16(column: number): Uint16Array {
+    return new Uint16Array(this.#bytes(column, 2).buffer);
+  }
+
   /** A UBIGINT column as pairs of words, low word first. */
   pairs(column: number): Uint32Array {
     return new Uint32Array(this.#bytes(column, 8).buffer);
@@ -56,7 +61,7 @@ export class ChunkReader {
     return values;
   }
 
-  /** A VARCHAR column; `nullText` stands for null. */
+  /** A VARCHAR column. */
   strings(column: number): (string | null)[] {
     return this.blobs(column).map((bytes) => bytes === null ? null : decoder.decode(bytes));
   }

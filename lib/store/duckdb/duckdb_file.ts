@@ -45,6 +45,8 @@ export class DuckdbFile {
   readonly #readers = new Set<Connection>();
   readonly #waiting: (() => void)[] = [];
   #reading = 0;
+  #stopping = false;
+  #closed = false;
 
   private constructor(path: string, lock: Deno.FsFile, database: Database) {
     this.path = path;
@@ -83,6 +85,8 @@ export class DuckdbFile {
    * An appender may still hold rows; without its connection it can never append them.
    */
   async replaceWriter(): Promise<void> {
+    // Rolling back takes a while when there is much of it: not on this thread.
+    if (this.#writer !== null) await runSql(this.#writer.connection, "ROLLBACK").catch(() => {});
     this.#dropWriter();
     const connection = await connect(this.#database);
     this.#writer = {
@@ -100,6 +104,7 @@ export class DuckdbFile {
       this.#reading++;
     }
     try {
+      if (this.#stopping) throw new Error("the store is closing");
       const connection = this.#idle.pop() ?? await this.#connectReader();
       try {
         return await work(connection);
@@ -114,13 +119,16 @@ export class DuckdbFile {
     }
   }
 
-  /** Stops the reads that run, so that they fail soon. */
+  /** Stops the reads that run and takes no more, so that they end soon. */
   interruptReads(): void {
+    this.#stopping = true;
     for (const connection of this.#readers) native.interrupt(connection);
   }
 
   /** Closes everything; the file can be opened again at once, by this process or another. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#dropWriter();
     for (const connection of this.#readers) native.disconnect_sync(connection);
     this.#readers.clear();

@@ -26,7 +26,7 @@ import { isInvalidated, toStoreError } from "./duckdb_error.ts";
 import { DuckdbFile, sizeOf, type Writer } from "./duckdb_file.ts";
 import { type Connection, native } from "./native.ts";
 import * as queries from "./partition_queries.ts";
-import { runSql } from "./read_stream.ts";
+import { inSnapshot, runSql } from "./read_stream.ts";
 import { createAppender } from "./table_appender.ts";
 
 /** A commit of more rows than this is part of catching up. */
@@ -39,9 +39,8 @@ export class DuckdbPartition implements PartitionStore {
   #nextDelta: number;
   #invalidated = false;
   #closed = false;
-  #reopening: Promise<void> | null = null;
-  /** The end of the last commit: commits run one after the other. */
-  #lastCommit: Promise<void> = Promise.resolve();
+  /** The end of what the writing side was last asked for: its work is done in turn. */
+  #lastTurn: Promise<unknown> = Promise.resolve();
   /** Freed memory may not have gone back to the system; see #trimMemory. */
   #untrimmed = false;
   #walBytes = 0;
@@ -82,14 +81,18 @@ export class DuckdbPartition implements PartitionStore {
     sinceMs: number,
     onChunk: (idHash: Uint32Array, receivedAtMs: Float64Array, count: number) => void,
   ): Promise<void> {
-    return this.#read("recentIds", (c) => queries.readRecentIds(c, sinceMs, onChunk));
+    const done = this.#read("recentIds", (c) => queries.readRecentIds(c, sinceMs, onChunk));
+    return this.#trimAfter(done);
   }
 
   recentSessions(
     sinceMs: number,
     onChunk: Parameters<PartitionStore["recentSessions"]>[1],
   ): Promise<void> {
-    return this.#read("recentSessions", (c) => queries.readRecentSessions(c, sinceMs, onChunk));
+    const done = this.#read("recentSessions", (c) => {
+      return queries.readRecentSessions(c, sinceMs, onChunk);
+    });
+    return this.#trimAfter(done);
   }
 
   storedBuckets(level: Level): Promise<number[]> {
@@ -120,10 +123,11 @@ export class DuckdbPartition implements PartitionStore {
   }
 
   commit(commit: PartitionCommit, flush: CellFlush | null): Promise<void> {
-    const done = this.#lastCommit.then(() => this.#commit(commit, flush));
-    const rows = commit.rows.count;
-    this.#lastCommit = done.then(() => this.#trimMemory(rows, flush !== null)).catch(() => {});
-    return done;
+    if (this.#closed) return Promise.reject(this.#closedError());
+    return this.#takeTurn(async () => {
+      await this.#commit(commit, flush);
+      this.#noteFreedMemory(commit.rows.count, flush !== null);
+    });
   }
 
   sizeBytes(): number {
@@ -135,25 +139,24 @@ export class DuckdbPartition implements PartitionStore {
     if (this.#closed) return;
     this.#closed = true;
     this.#file.interruptReads();
-    await this.#lastCommit;
-    await this.#reopening?.catch(() => {});
-    await Promise.allSettled([...this.#reads]);
-    // Closing checkpoints too, but on this thread. Should it fail, the log of writes has it all.
-    if (!this.#invalidated) {
-      await runSql(this.#file.writer.connection, "CHECKPOINT").catch(() => {});
-    }
-    this.#file.close();
+    await this.#takeTurn(async () => {
+      await Promise.allSettled([...this.#reads]);
+      // Closing checkpoints too, but on this thread. Should it fail, the log of writes has it all.
+      if (!this.#invalidated) {
+        await runSql(this.#file.writer.connection, "CHECKPOINT").catch(() => {});
+      }
+      this.#file.close();
+    });
   }
 
   async #commit(commit: PartitionCommit, flush: CellFlush | null): Promise<void> {
-    const file = await this.#usableFile();
-    const nextDelta = this.#nextDelta;
+    await this.#reopenIfInvalidated();
+    const file = this.#file;
     try {
       await runSql(file.writer.connection, "BEGIN");
       await this.#write(file.writer, commit, flush);
       await runSql(file.writer.connection, "COMMIT");
     } catch (error) {
-      this.#nextDelta = nextDelta;
       this.#invalidated ||= isInvalidated(error);
       await file.replaceWriter().catch(() => this.#invalidated = true);
       throw toStoreError(error, "commit", file.path);
@@ -166,7 +169,7 @@ export class DuckdbPartition implements PartitionStore {
     if (commit.newSeries.length > 0) appendSeries(connection, commit);
     if (flush !== null) {
       for (const sql of deleteCellsSql(flush.cells)) await runSql(connection, sql);
-      writer.cells.append(flush.cells);
+      await writer.cells.append(flush.cells);
       await runSql(connection, "DELETE FROM deltas");
     } else if (commit.delta !== null) {
       appendDelta(connection, this.#nextDelta++, commit.delta);
@@ -179,26 +182,41 @@ export class DuckdbPartition implements PartitionStore {
     );
   }
 
-  /**
-   * Gives memory that DuckDB freed back to the system. Its allocator keeps what it freed until a
-   * worker thread is idle, and with threads=1 there is none; setting the memory limit, to what it
-   * is, also does it (measured: 199 MB -> 119 MB resident, 8 ms). Not while catching up, where
-   * the next commit would only ask for the same memory again.
-   */
-  async #trimMemory(rows: number, flushed: boolean): Promise<void> {
+  /** After a commit: has DuckDB freed memory that is worth giving back? */
+  #noteFreedMemory(rows: number, flushed: boolean): void {
     const walBytes = sizeOf(`${this.#file.path}.wal`);
     const checkpointed = walBytes < this.#walBytes;
     this.#walBytes = walBytes;
-    this.#untrimmed ||= checkpointed || flushed || rows > TRIM_ROWS_MAX;
-    if (!this.#untrimmed || rows > TRIM_ROWS_MAX) return;
+    const catchesUp = rows > TRIM_ROWS_MAX;
+    this.#untrimmed ||= checkpointed || flushed || catchesUp;
+    // While catching up the next commit would only ask for the same memory again.
+    if (this.#untrimmed && !catchesUp) void this.#takeTurn(() => this.#trimMemory());
+  }
+
+  /** Gives memory back once a large read is done. */
+  async #trimAfter(read: Promise<void>): Promise<void> {
+    await read;
+    this.#untrimmed = true;
+    void this.#takeTurn(() => this.#trimMemory());
+  }
+
+  /**
+   * Gives memory that DuckDB freed back to the system. Its allocator keeps what it freed until a
+   * worker thread is idle, and with threads=1 there is none; setting the memory limit, to what it
+   * is, also does it (measured: 199 MB -> 119 MB resident, 8 ms).
+   */
+  async #trimMemory(): Promise<void> {
+    if (this.#closed || this.#invalidated || !this.#untrimmed) return;
     this.#untrimmed = false;
-    const limit = this.#settings.memory_limit;
-    await runSql(this.#file.writer.connection, `SET memory_limit = '${limit}'`);
+    const sql = `SET memory_limit = '${this.#settings.memory_limit}'`;
+    await runSql(this.#file.writer.connection, sql).catch(() => {});
   }
 
   async #read<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T> {
-    const file = await this.#usableFile();
-    const reading = file.read(work);
+    if (this.#closed) throw this.#closedError();
+    if (this.#invalidated) await this.#takeTurn(() => this.#reopenIfInvalidated());
+    const file = this.#file;
+    const reading = file.read((c) => inSnapshot(c, () => work(c)));
     this.#reads.add(reading);
     try {
       return await reading;
@@ -210,23 +228,24 @@ export class DuckdbPartition implements PartitionStore {
     }
   }
 
-  /** The open file; opens it again first when DuckDB has given it up. */
-  async #usableFile(): Promise<DuckdbFile> {
-    if (this.#closed) {
-      throw new StoreError("RTA_STORE_UNAVAILABLE", `store ${this.#file.path} is closed`);
-    }
-    if (this.#invalidated) {
-      this.#reopening ??= this.#reopen().finally(() => this.#reopening = null);
-      await this.#reopening;
-    }
-    return this.#file;
+  /** Does `work` once all that was asked of the writing side before is done, failed or not. */
+  #takeTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#lastTurn.then(work);
+    this.#lastTurn = done.catch(() => {});
+    return done;
   }
 
-  async #reopen(): Promise<void> {
+  /** Opens the file again when DuckDB has given it up. Runs in a turn of the writing side. */
+  async #reopenIfInvalidated(): Promise<void> {
+    if (!this.#invalidated) return;
     await Promise.allSettled([...this.#reads]);
     this.#file.close();
     this.#file = await DuckdbFile.open(this.#file.path, this.#settings);
     this.#invalidated = false;
+  }
+
+  #closedError(): StoreError {
+    return new StoreError("RTA_STORE_UNAVAILABLE", `store ${this.#file.path} is closed`);
   }
 }
 

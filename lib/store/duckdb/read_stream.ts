@@ -56,3 +56,13 @@ export async function readStream(
     native.destroy_prepare_sync(statement);
   }
 }
+
+/** Runs `work` in one read-only transaction: all its statements see the same commits. */
+export async function inSnapshot<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
+  await runSql(connection, "BEGIN TRANSACTION READ ONLY");
+  try {
+    return await work();
+  } finally {
+    await runSql(connection, "ROLLBACK").catch(() => {});
+  }
+}

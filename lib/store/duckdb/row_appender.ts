@@ -16,10 +16,15 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { RowBatch } from "../event_store.ts";
 import { CHUNK_ROWS, native, STRING_BYTES, STRING_INLINE_MAX } from "./native.ts";
 import type { Connection, DataChunk, Vector } from "./native.ts";
+import { LongPropertiesAppender } from "./long_properties.ts";
+import { PART_BYTES_MAX } from "./schema.ts";
 import { copyColumn, NullMarks, TableAppender } from "./table_appender.ts";
 
-/** Rows appended between two turns of the event loop. */
+/** Rows appended between two turns of the event loop: about 10 ms of work. */
 const TURN_ROWS = 16_384;
+
+/** Bytes of sources copied between two turns of the event loop. */
+const TURN_SOURCE_BYTES = 8 * 1024 * 1024;
 
 /** Bytes of sources copied for one chunk, unless a single row needs more. */
 const CHUNK_SOURCE_BYTES = 4 * 1024 * 1024;
@@ -58,6 +63,7 @@ interface Run {
 /** Appends row batches over one connection. */
 export class RowAppender {
   readonly #table: TableAppender;
+  readonly #longProperties: LongPropertiesAppender;
   readonly #heapChunk: DataChunk;
   readonly #heap: Vector;
   readonly #nulls = new NullMarks(CHUNK_ROWS);
@@ -67,28 +73,28 @@ export class RowAppender {
 
   constructor(connection: Connection) {
     this.#table = new TableAppender(connection, "events", COLUMN_TYPES);
+    this.#longProperties = new LongPropertiesAppender(connection);
     this.#heapChunk = native.create_data_chunk([native.create_logical_type(BLOB)]);
     this.#heap = native.data_chunk_get_vector(this.#heapChunk, 0);
   }
 
   /** Appends all rows to the open transaction; lets the event loop turn in between. */
   async append(batch: RowBatch): Promise<void> {
-    let turned = 0;
+    let rows = 0, bytes = 0;
     for (let from = 0; from < batch.count;) {
       const runs = takeRuns(batch, from);
       const to = runs[runs.length - 1].to;
       this.#appendChunk(batch, from, to, runs);
+      rows += to - from;
+      for (const run of runs) bytes += run.end - run.start;
       from = to;
-      if (to - turned >= TURN_ROWS || to === batch.count) {
+      if (rows >= TURN_ROWS || bytes >= TURN_SOURCE_BYTES || to === batch.count) {
         this.#table.flush();
-        turned = to;
+        this.#longProperties.flush();
+        rows = bytes = 0;
         if (to < batch.count) await nextTurn();
       }
     }
-  }
-
-  close(): void {
-    this.#table.close();
   }
 
   #appendChunk(batch: RowBatch, from: number, to: number, runs: readonly Run[]): void {
@@ -117,6 +123,10 @@ export class RowAppender {
     const { propertiesStart, propertiesEnd } = batch;
     this.#fillStrings(vectors[12], batch, propertiesStart, propertiesEnd, runs, addresses);
     this.#table.push(count);
+    for (let row = from; row < to; row++) {
+      const bytes = propertiesEnd[row] - propertiesStart[row];
+      if (bytes > PART_BYTES_MAX) this.#longProperties.add(batch, row);
+    }
   }
 
   #fillSeq(firstSeq: number, count: number): void {
@@ -159,7 +169,9 @@ export class RowAppender {
       const low = addresses[4 * r + 2], high = addresses[4 * r + 3];
       for (let row = run.from; row < run.to; row++) {
         const start = starts[row], at = row - first, word = 4 * at;
-        const length = start < 0 ? 0 : ends[row] - start;
+        let length = start < 0 ? 0 : ends[row] - start;
+        // Only properties are that long; they go into a table of their own.
+        if (length > PART_BYTES_MAX) length = 0;
         words[word] = length;
         if (length > STRING_INLINE_MAX) {
           words[word + 1] = source[start] | (source[start + 1] << 8) | (source[start + 2] << 16) |

@@ -5,13 +5,30 @@
  * columns or prune by the min and max that DuckDB keeps for each row group.
  */
 
+/**
+ * Longest text or blob in one value, bytes. DuckDB works on 2,048 values at a time and holds all of
+ * them in memory, so that long ones (32 KiB of properties, 16 KiB of sketch) would need more memory
+ * than a partition has; longer ones are therefore kept as parts. From 4,096 bytes on DuckDB would
+ * also give each value a block of its own.
+ */
+export const PART_BYTES_MAX = 4000;
+
+// Naming the compression spares trying them all: a quarter of the CPU of a large commit. It also
+// keeps DuckDB from a dictionary of user ids, which every look-up of one user has to unpack.
+const HASH = "UBIGINT USING COMPRESSION 'uncompressed'";
+const TEXT = "VARCHAR USING COMPRESSION 'zstd'";
+
 /** Layout of the file; raised whenever a table below changes. */
 export const FORMAT_VERSION = 1;
 
 /** The name that the file is attached under. */
 export const CATALOG = "store";
 
-/** Statements that make an empty partition. */
+/**
+ * Statements that make an empty partition. An event whose properties are longer than one value has
+ * '' there (which is no JSON) and its text in the parts of `long_properties`; `cell_parts.sketch`
+ * is the WANT_* bit of the sketch.
+ */
 export const CREATE_TABLES = `
 CREATE TABLE state(
   format INTEGER, next_offset BIGINT, next_seq BIGINT, last_received_at TIMESTAMP_MS);
@@ -22,15 +39,16 @@ CREATE TABLE events(
   category UTINYINT,
   timestamp TIMESTAMP_MS,
   received_at TIMESTAMP_MS,
-  id VARCHAR,
-  id_hash UBIGINT,
-  user_id VARCHAR,
-  user_hash UBIGINT,
+  id ${TEXT},
+  id_hash ${HASH},
+  user_id ${TEXT},
+  user_hash ${HASH},
   session_id VARCHAR,
-  session_hash UBIGINT,
+  session_hash ${HASH},
   source VARCHAR,
-  properties VARCHAR,
+  properties ${TEXT},
   amount DOUBLE);
+CREATE TABLE long_properties(seq BIGINT, part USMALLINT, text ${TEXT});
 CREATE TABLE cells(
   level UTINYINT,
   bucket INTEGER,
@@ -39,10 +57,15 @@ CREATE TABLE cells(
   min_ts TIMESTAMP_MS,
   max_ts TIMESTAMP_MS,
   amount_count BIGINT,
-  amount_sum DOUBLE,
-  users BLOB,
-  sessions BLOB,
-  amounts BLOB);
+  amount_sum DOUBLE);
+CREATE TABLE cell_parts(
+  level UTINYINT,
+  bucket INTEGER,
+  series_id INTEGER,
+  sketch UTINYINT,
+  sketch_bytes INTEGER,
+  part USMALLINT,
+  bytes BLOB);
 CREATE TABLE deltas(id BIGINT, bytes BLOB);
 INSERT INTO state VALUES (${FORMAT_VERSION}, 0, 0, make_timestamp_ms(0));
 `;

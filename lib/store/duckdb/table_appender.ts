@@ -38,10 +38,6 @@ export class TableAppender {
   flush(): void {
     native.appender_flush_sync(this.#appender);
   }
-
-  close(): void {
-    native.appender_close_sync(this.#appender);
-  }
 }
 
 /** An appender to one table of the file. */
@@ -52,7 +48,7 @@ export function createAppender(connection: Connection, table: string): Appender 
 /** Copies `count` elements of a typed array, from element `from` on, into a vector's data. */
 export function copyColumn(
   vector: Vector,
-  column: Uint8Array | Int32Array | Uint32Array | Float64Array,
+  column: Uint8Array | Uint16Array | Int32Array | Uint32Array | Float64Array,
   from: number,
   count: number,
 ): void {
