@@ -16,6 +16,7 @@ import {
   CELL_BYTES_MAX,
   CELL_FLUSH_MS,
   DELTA_BYTES_MAX,
+  DRAIN_MS_MAX,
   GAUGE_REFRESH_MS,
   SESSION_BYTES_MAX,
   STOP_MS_MAX,
@@ -122,9 +123,11 @@ class Platform {
     if (this.#stopping) return;
     this.#stopping = true;
     for (const timer of this.#timers) clearInterval(timer);
-    if (this.#servers.size > 0) await this.#gate.hold();
-    const closing = [...this.#servers.values()].map((server) => server.stop());
-    this.#gate.release();
+    const halfMs = DRAIN_MS_MAX / 2;
+    if (this.#servers.size > 0) await this.#gate.hold(halfMs);
+    const closing = [...this.#servers.values()].map((server) => server.stop(halfMs));
+    // The listeners are gone after this turn: who reads an answer and comes again is refused then.
+    setTimeout(() => this.#gate.release());
     await Promise.all(closing);
     this.#acceptor?.startDraining();
     await this.#writer?.producer.drain();

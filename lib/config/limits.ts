@@ -58,10 +58,10 @@ export const RETRY_AFTER_SECONDS = 1;
 export const ECHO_CHARS_MAX = 64;
 /** Longest a shutting-down server waits for requests in flight, ms. */
 export const DRAIN_MS_MAX = 8 * SECOND_MS;
-/** A shutting-down server holds new requests until none has come for this long, ms, ... */
-export const HOLDING_QUIET_MS = 100;
-/** ... or for this long, then it closes its ports and answers them, ms. */
-export const HOLDING_MS_MAX = 500;
+/** A shutting-down server holds its answers back until no request has come for this long, ms, ... */
+export const HOLDING_QUIET_MS = 200;
+/** ... or for this long, with clients that do not wait for their answers, ms. */
+export const HOLDING_QUIET_MS_MAX = 600;
 
 // --- Rings and queues ----------------------------------------------------------------------------
 
@@ -138,6 +138,8 @@ export const COMMIT_PAUSE_MS_MIN = 10;
 export const HEARTBEAT_MS = 500;
 /** A worker whose heartbeat stands still for this long has hung, ms. */
 export const HANG_MS = 5_000;
+/** Reads of one partition's store that run at the same time; more wait. */
+export const STORE_READS_MAX = 4;
 /** Longest a question waits for a shard's answer, ms. */
 export const QUERY_MS_MAX = 10 * SECOND_MS;
 /** Questions that wait for one shard at the same time; more are refused as overloaded. */

@@ -15,6 +15,8 @@ import type { ImportSource } from "./import_source.ts";
 import { deriveId, type RowFault, type RowsStart, type SourceRow } from "./source_row.ts";
 
 const NEWLINE = 0x0a;
+/** What the parser puts in the place of bytes that are not UTF-8. */
+const REPLACEMENT = "\ufffd";
 
 const dialect = {
   record_delimiter: ["\r\n", "\n"],
@@ -135,27 +137,24 @@ class RecordReader {
   #take(record: string[], bytes: number): null {
     this.#read = bytes;
     const number = ++this.#rows;
-    const fault = this.#faultOf(record);
     const whole = !(this.#ending && bytes === this.#given && !this.#endsLine);
-    const event = fault === null ? this.#eventOf(record, number) : JSON.stringify(record);
-    this.#ready.push({ number, event, fault, end: this.#start.bytes + bytes, whole });
+    const end = this.#start.bytes + bytes;
+    this.#ready.push({ number, end, whole, ...this.#eventOf(record, number) });
     return null;
   }
 
-  #eventOf(record: string[], number: number): string {
-    const text = this.#mapping.eventOf(record);
-    const id = this.#mapping.idOf(record) ?? deriveId(this.#fingerprint, number, text);
-    return `{"id":${JSON.stringify(id)}${text === "{}" ? "}" : `,${text.slice(1)}`}`;
-  }
-
-  #faultOf(record: string[]): RowFault | null {
+  #eventOf(record: string[], number: number): Pick<SourceRow, "event" | "fault"> {
     const columns = this.#mapping.header.length;
     if (record.length !== columns) {
       const message = `the row has ${record.length} cells, the header ${columns}`;
-      return { code: "column_count", message };
+      return faulty(record, { code: "column_count", message });
     }
-    if (!record.some((cell) => cell.includes("\ufffd"))) return null;
-    return { code: "invalid_utf8", message: "the row is not UTF-8; convert the file with iconv" };
+    const text = this.#mapping.eventOf(record);
+    const id = this.#mapping.idOf(record) ?? deriveId(this.#fingerprint, number, text);
+    const event = `{"id":${JSON.stringify(id)}${text === "{}" ? "}" : `,${text.slice(1)}`}`;
+    if (!event.includes(REPLACEMENT)) return { event, fault: null };
+    const message = "the row is not UTF-8; convert the file with iconv";
+    return faulty(record, { code: "invalid_utf8", message });
   }
 
   #failure(cause: Error): ImportError {
@@ -163,4 +162,8 @@ class RecordReader {
     const message = `${row}, can't be read (${cause.message}): is a quote not closed there?`;
     return new ImportError("RTA_IMPORT_SOURCE", message, { cause });
   }
+}
+
+function faulty(record: string[], fault: RowFault): Pick<SourceRow, "event" | "fault"> {
+  return { event: JSON.stringify(record), fault };
 }

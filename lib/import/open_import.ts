@@ -43,6 +43,9 @@ export async function openImport(path: string, options: ReadOptions): Promise<Op
   const source = await inspectSource(path);
   const { fingerprint } = source;
   const format = options.format ?? guessFormat(source);
+  if (format !== "csv" && format !== "ndjson") {
+    throw new ImportError("RTA_IMPORT_SOURCE", `--format takes csv or ndjson, not ${format}`);
+  }
   if (format === "ndjson") {
     refuseMapping(options);
     return {
@@ -54,7 +57,7 @@ export async function openImport(path: string, options: ReadOptions): Promise<Op
       rows: (chunks, start) => ndjsonRows(chunks, start, fingerprint),
     };
   }
-  const delimiter = options.delimiter ?? (/\.tsv(\.gz)?$/i.test(path) ? "\t" : ",");
+  const delimiter = checkDelimiter(options.delimiter ?? (/\.tsv(\.gz)?$/i.test(path) ? "\t" : ","));
   const header = readCsvHeader(source, delimiter);
   const mapping = resolveMapping(options, header.columns);
   return {
@@ -72,5 +75,13 @@ function refuseMapping({ map, property, set, onlyMapped }: ReadOptions): void {
   throw new ImportError(
     "RTA_IMPORT_MAPPING",
     "a mapping is for CSV; NDJSON holds events as POST /events takes them",
+  );
+}
+
+function checkDelimiter(delimiter: string): string {
+  if (delimiter !== "" && !/["\r\n]/.test(delimiter)) return delimiter;
+  throw new ImportError(
+    "RTA_IMPORT_MAPPING",
+    "--delimiter takes a character, no quote or line end",
   );
 }

@@ -4,7 +4,7 @@
  * A row is not judged here: what the platform refuses it refuses with its own words. Only a row
  * that can't be made into an event at all carries a `fault`.
  */
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 
 /** Why a row can't even be sent. */
 export interface RowFault {
@@ -40,6 +40,10 @@ export interface RowsStart {
  * changed is another event. 128 bits of SHA-256.
  */
 export function deriveId(fingerprint: string, row: number, event: string | Uint8Array): string {
-  const hash = createHash("sha256").update(`${fingerprint} ${row} `).update(event);
-  return `imp-${hash.digest("hex").slice(0, 32)}`;
+  const place = `${fingerprint} ${row} `;
+  // One call for the text of CSV rows, where this is a good part of the work; the digest is the same.
+  const digest = typeof event === "string"
+    ? hash("sha256", place + event, "hex")
+    : createHash("sha256").update(place).update(event).digest("hex");
+  return `imp-${digest.slice(0, 32)}`;
 }

@@ -3,14 +3,18 @@
  * buckets, what the open deltas add to them, and rows for the parts of a minute at a range's ends.
  *
  * A cut minute costs a read of rows only if its events really lie on both sides of the cut: cells
- * know their first and last event time.
+ * know their first and last event time. The same goes for a cut hour that has no minutes (see
+ * hour_grains.ts): where its events lie on one side the hour's own cell serves, else its minutes
+ * are counted from rows, once, and kept in memory with the other cells.
  */
 import { encodePartial, type RollupPartial } from "../query/partial.ts";
 import { planBuckets, type PlannedBucket, type RollupPlan } from "../query/plan.ts";
 import { Cell } from "../rollup/cell.ts";
-import { MINUTE_MS, type RollupDelta, SERIES_SPAN } from "../rollup/rollup_delta.ts";
-import { type Level, LEVEL_MINUTE, type RangeRows } from "../store/event_store.ts";
+import { HOUR_MS, MINUTE_MS, type RollupDelta, SERIES_SPAN } from "../rollup/rollup_delta.ts";
+import { type Level, LEVEL_MINUTE } from "../store/event_store.ts";
+import { fitWholeHours, TRIES_MAX } from "./fit_whole_hours.ts";
 import type { PartitionProcessor } from "./partition_processor.ts";
+import { addRow } from "./rollup_cells.ts";
 import type { ProjectEntry, SeriesEntry } from "./series_table.ts";
 
 /** What the shard does for an answer that needs rows. */
@@ -44,7 +48,7 @@ export async function answerRollups(
   plan: RollupPlan,
   context: AnswerContext,
 ): Promise<RollupPartial> {
-  const buckets = planBuckets(plan);
+  const planned = planBuckets(plan);
   const groups: Groups = new Map();
   let completeUntilMs = Infinity;
   for (const processor of processors) {
@@ -53,13 +57,29 @@ export async function answerRollups(
     if (project === undefined) continue;
     const sources = sourcesOf(project, plan);
     await processor.cells.reading(async () => {
-      await loadCells(processor, sources, buckets);
+      const buckets = await fitAndLoad(processor, project, sources, planned, context);
       const cuts = mergeCells(processor, sources, buckets, groups);
       if (cuts.length > 0) await mergeRows(processor, project, cuts, buckets, groups, context);
     });
   }
   const partial = [...groups].map(([name, { want, cells }]) => ({ name, want, cells }));
   return encodePartial(plan, partial, completeUntilMs);
+}
+
+/** The buckets as this partition can answer them, with all their cells in memory. */
+async function fitAndLoad(
+  processor: PartitionProcessor,
+  project: ProjectEntry,
+  sources: readonly GroupSource[],
+  planned: readonly PlannedBucket[],
+  context: AnswerContext,
+): Promise<readonly PlannedBucket[]> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const { buckets, holds } = await fitWholeHours(processor, project, planned, context);
+    await loadCells(processor, sources, buckets);
+    if (holds()) return buckets;
+  }
+  throw new Error("the hours asked for keep changing: ask again");
 }
 
 /** Which series of a partition make up which group of the plan. */
@@ -218,7 +238,7 @@ function mergeEdge(
   const inside: Cell[] = [];
   for (let at = Math.floor(fromMs / MINUTE_MS); at * MINUTE_MS < toMs; at++) {
     const found = [processor.cells.get(LEVEL_MINUTE, at, series)];
-    for (const delta of deltas) found.push(...deltaCells(processor, delta, at, series));
+    for (const delta of deltas) found.push(...cellsOf(processor, delta.minutes, at, series));
     for (const cell of found) {
       if (!cell || cell.maxTimestampMs < fromMs || cell.minTimestampMs >= toMs) continue;
       if (cell.minTimestampMs < fromMs || cell.maxTimestampMs >= toMs) return false;
@@ -229,27 +249,27 @@ function mergeEdge(
   return true;
 }
 
-/** A delta's cells of a series at a minute; the series of all types stands for every type. */
-function deltaCells(
+/** A delta's cells of a series in a bucket; the series of all types stands for every type. */
+function cellsOf(
   processor: PartitionProcessor,
-  delta: RollupDelta,
-  minute: number,
+  cells: ReadonlyMap<number, Cell>,
+  bucket: number,
   series: number,
 ): Cell[] {
   const entry = processor.series.entry(series);
   if ("project" in entry) {
-    const cell = delta.cells.get(minute * SERIES_SPAN + series);
+    const cell = cells.get(bucket * SERIES_SPAN + series);
     return cell ? [cell] : [];
   }
   const found: Cell[] = [];
   for (const type of entry.types.values()) {
-    const cell = delta.cells.get(minute * SERIES_SPAN + type.id);
+    const cell = cells.get(bucket * SERIES_SPAN + type.id);
     if (cell) found.push(cell);
   }
   return found;
 }
 
-/** Adds a delta's cells whose whole minute lies in a bucket; edges have been seen to. */
+/** Adds a delta's cells whose whole minute or hour lies in a bucket; edges have been seen to. */
 function mergeDelta(
   processor: PartitionProcessor,
   delta: RollupDelta,
@@ -258,13 +278,15 @@ function mergeDelta(
   cells: (Cell | null)[],
 ): void {
   const wanted = new Set(source.cells);
-  for (const [key, cell] of delta.cells) {
-    const minute = Math.floor(key / SERIES_SPAN);
-    const series = key - minute * SERIES_SPAN;
-    if (!wanted.has(series) && !wanted.has(processor.series.allSeriesOf(series))) continue;
-    const bucket = bucketAt(buckets, minute * MINUTE_MS);
-    if (bucket < 0 || (minute + 1) * MINUTE_MS > buckets[bucket].endMs) continue;
-    mergeInto(cells, bucket, cell, source.want);
+  for (const [level, widthMs] of [[delta.minutes, MINUTE_MS], [delta.hours, HOUR_MS]] as const) {
+    for (const [key, cell] of level) {
+      const at = Math.floor(key / SERIES_SPAN);
+      const series = key - at * SERIES_SPAN;
+      if (!wanted.has(series) && !wanted.has(processor.series.allSeriesOf(series))) continue;
+      const bucket = bucketAt(buckets, at * widthMs);
+      if (bucket < 0 || (at + 1) * widthMs > buckets[bucket].endMs) continue;
+      mergeInto(cells, bucket, cell, source.want);
+    }
   }
 }
 
@@ -308,21 +330,10 @@ async function mergeRows(
     for (const cut of sameRange) {
       const group = groupOf(groups, cut.source, buckets.length);
       const cell = group.cells[cut.bucket] ??= new Cell();
-      addRows(cell, rows, new Set(cut.series));
+      const wanted = new Set(cut.series);
+      for (let i = 0; i < rows.count; i++) {
+        if (wanted.has(rows.series[i])) addRow(cell, rows, i);
+      }
     }
-  }
-}
-
-function addRows(cell: Cell, rows: RangeRows, series: ReadonlySet<number>): void {
-  for (let i = 0; i < rows.count; i++) {
-    if (!series.has(rows.series[i])) continue;
-    cell.add(
-      rows.timestampMs[i],
-      rows.userHash[2 * i],
-      rows.userHash[2 * i + 1],
-      rows.sessionHash[2 * i],
-      rows.sessionHash[2 * i + 1],
-      rows.amount[i],
-    );
   }
 }

@@ -15,6 +15,7 @@ import { hash64 } from "../sketch/hash64.ts";
 import type { RowBatch } from "../store/event_store.ts";
 import { growRowBatch, rowBatchCapacity, ROWS_PER_COMMIT_MAX } from "../store/row_batch.ts";
 import type { DedupIndex } from "./dedup_index.ts";
+import type { HourGrains } from "./hour_grains.ts";
 import type { ProjectEntry, SeriesTable } from "./series_table.ts";
 import type { SessionIndex } from "./session_index.ts";
 
@@ -31,6 +32,7 @@ export interface PartitionMemory {
   readonly series: SeriesTable;
   readonly dedup: DedupIndex;
   readonly sessions: SessionIndex;
+  readonly grains: HourGrains;
   rows: RowBatch;
   delta: RollupDelta;
 }
@@ -119,7 +121,8 @@ function applyScanned(
     hash64(bytes, scan.sessionStart, scan.sessionEnd, project.seed ^ SESSION_SALT, hashed);
   } else memory.sessions.assign(userLo, userHi, scan.timestampMs, receivedAtMs, hashed);
   const series = memory.series.seriesOf(project, bytes, scan.typeStart, scan.typeEnd);
-  const cell = memory.delta.cellAt(series.rollup, scan.timestampMs);
+  const wholeHour = memory.grains.isWholeFor(scan.timestampMs, receivedAtMs);
+  const cell = memory.delta.cellAt(series.rollup, scan.timestampMs, wholeHour);
   cell.add(scan.timestampMs, userLo, userHi, hashed[0], hashed[1], scan.amount);
 
   const rows = memory.rows;

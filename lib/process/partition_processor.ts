@@ -22,6 +22,7 @@ import {
   type RefusedLine,
 } from "./apply_record.ts";
 import { DedupIndex } from "./dedup_index.ts";
+import { HourGrains } from "./hour_grains.ts";
 import { RollupCells } from "./rollup_cells.ts";
 import type { RowBatchPool } from "./row_batch_pool.ts";
 import { SeriesTable } from "./series_table.ts";
@@ -70,10 +71,12 @@ export class PartitionProcessor {
     readonly pool: RowBatchPool,
     nowMs: number,
   ) {
-    this.cells = new RollupCells(store, (series) => this.series.allSeriesOf(series));
+    const grains = new HourGrains();
+    this.cells = new RollupCells(store, grains, (series) => this.series.allSeriesOf(series));
     this.#memory = {
       series: this.series,
       dedup: new DedupIndex(Math.ceil(options.dedupWindowMs / 1000), options.dedupBytesMax),
+      grains,
       sessions: new SessionIndex(options.sessionGapMs, options.sessionBytesMax),
       rows: pool.take(),
       delta: new RollupDelta(),
@@ -97,6 +100,7 @@ export class PartitionProcessor {
     await processor.cells.load();
     for (const bytes of loaded.deltas) {
       const delta = RollupDelta.decode(bytes);
+      processor.cells.restoreGrains(delta);
       await processor.cells.prepare(delta);
       processor.cells.apply(delta);
       processor.#deltaBytes += bytes.length;

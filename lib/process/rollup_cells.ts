@@ -8,6 +8,7 @@
  */
 import assert from "node:assert/strict";
 import { Cell } from "../rollup/cell.ts";
+import type { HourGrains } from "./hour_grains.ts";
 import { MINUTE_MS, type RollupDelta, SERIES_SPAN } from "../rollup/rollup_delta.ts";
 import { WANT_ALL, WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "../rollup/want.ts";
 import { DDSketch } from "../sketch/ddsketch.ts";
@@ -18,13 +19,9 @@ import {
   LEVEL_HOUR,
   LEVEL_MINUTE,
   type PartitionStore,
+  type RangeRows,
   type StoredCell,
 } from "../store/event_store.ts";
-
-/** Width of a bucket by level, in minutes. */
-export const LEVEL_MINUTES: readonly [number, number, number] = [1, 60, 1440];
-/** Width of a bucket by level, in ms. */
-export const LEVEL_MS = LEVEL_MINUTES.map((minutes) => minutes * MINUTE_MS);
 
 /** Memory of an entry that says "nothing stored", bytes. */
 const ABSENT_BYTES = 64;
@@ -54,13 +51,35 @@ export class RollupCells {
   version = 0;
   #flushes = 0;
   #readers = 0;
+  /** Keys of the minutes that were counted from rows, by hour. */
+  readonly #derived = new Map<number, number[]>();
+  /** By hour without minutes: the version of its last change. */
+  readonly #wholeChanged = new Map<number, number>();
 
-  constructor(readonly store: PartitionStore, readonly allSeriesOf: (series: number) => number) {}
+  constructor(
+    readonly store: PartitionStore,
+    readonly grains: HourGrains,
+    readonly allSeriesOf: (series: number) => number,
+  ) {}
 
   /** Learns which buckets the store has. */
   async load(): Promise<void> {
     for (const level of LEVELS) {
       for (const bucket of await this.store.storedBuckets(level)) this.#stored[level].add(bucket);
+    }
+    for (const hour of this.#stored[LEVEL_HOUR]) this.grains.restore(hour, true);
+    for (const minute of this.#stored[LEVEL_MINUTE]) {
+      this.grains.restore(Math.floor(minute / 60), false);
+    }
+  }
+
+  /** Learns from a stored delta which hours have minutes. */
+  restoreGrains(delta: RollupDelta): void {
+    for (const key of delta.hours.keys()) {
+      this.grains.restore(Math.floor(key / SERIES_SPAN), true);
+    }
+    for (const key of delta.minutes.keys()) {
+      this.grains.restore(Math.floor(Math.floor(key / SERIES_SPAN) / 60), false);
     }
   }
 
@@ -75,19 +94,14 @@ export class RollupCells {
   /** Reads from the store what `apply(delta)` will change and memory does not hold whole. */
   async prepare(delta: RollupDelta): Promise<void> {
     const needed: Map<number, Set<number>>[] = [new Map(), new Map(), new Map()];
-    for (const key of delta.cells.keys()) {
-      const minute = Math.floor(key / SERIES_SPAN);
-      const series = key - minute * SERIES_SPAN;
-      for (const level of LEVELS) {
-        const bucket = Math.floor(minute / LEVEL_MINUTES[level]);
-        if (!this.#stored[level].has(bucket)) continue;
-        for (const each of [series, this.allSeriesOf(series)]) {
-          const entry = this.#levels[level].get(bucket * SERIES_SPAN + each);
-          if (entry === null || entry?.have === WANT_ALL) continue;
-          let wanted = needed[level].get(bucket);
-          if (!wanted) needed[level].set(bucket, wanted = new Set());
-          wanted.add(each);
-        }
+    for (const { level, bucket, series } of targetsOf(delta)) {
+      if (!this.#stored[level].has(bucket)) continue;
+      for (const each of [series, this.allSeriesOf(series)]) {
+        const entry = this.#levels[level].get(bucket * SERIES_SPAN + each);
+        if (entry === null || entry?.have === WANT_ALL) continue;
+        let wanted = needed[level].get(bucket);
+        if (!wanted) needed[level].set(bucket, wanted = new Set());
+        wanted.add(each);
       }
     }
     for (const level of LEVELS) {
@@ -103,17 +117,64 @@ export class RollupCells {
 
   /** Merges the delta into its minutes, hours and days. What it touches was `prepare`d. */
   apply(delta: RollupDelta): void {
+    for (const { level, bucket, series, cell } of targetsOf(delta)) {
+      this.#mergeInto(level, bucket * SERIES_SPAN + series, cell);
+      this.#mergeInto(level, bucket * SERIES_SPAN + this.allSeriesOf(series), cell);
+    }
     this.version++;
-    for (const [key, change] of delta.cells) {
-      const minute = Math.floor(key / SERIES_SPAN);
-      const series = key - minute * SERIES_SPAN;
-      const all = this.allSeriesOf(series);
-      for (const level of LEVELS) {
-        const bucket = Math.floor(minute / LEVEL_MINUTES[level]);
-        this.#mergeInto(level, bucket * SERIES_SPAN + series, change);
-        this.#mergeInto(level, bucket * SERIES_SPAN + all, change);
+    for (const key of delta.hours.keys()) {
+      const hour = Math.floor(key / SERIES_SPAN);
+      this.#wholeChanged.set(hour, this.version);
+      this.#forgetDerived(hour);
+    }
+  }
+
+  /** Whether an hour without minutes has its minutes in memory, counted from rows. */
+  hasDerived(hour: number): boolean {
+    return this.#derived.has(hour);
+  }
+
+  /** The `version` at which an hour without minutes changed last; 0 = not since the start. */
+  wholeChangedAt(hour: number): number {
+    return this.#wholeChanged.get(hour) ?? 0;
+  }
+
+  /** Takes the minutes of an hour that has none, counted from all of its rows. */
+  putDerived(
+    hour: number,
+    parts: readonly RangeRows[],
+    rollupOf: (series: number) => number,
+  ): void {
+    this.#forgetDerived(hour);
+    const cells = new Map<number, Cell>();
+    for (const rows of parts) {
+      for (let i = 0; i < rows.count; i++) {
+        const minute = Math.floor(rows.timestampMs[i] / MINUTE_MS);
+        const series = rollupOf(rows.series[i]);
+        for (const each of [series, this.allSeriesOf(series)]) {
+          const key = minute * SERIES_SPAN + each;
+          let cell = cells.get(key);
+          if (cell === undefined) cells.set(key, cell = new Cell());
+          addRow(cell, rows, i);
+        }
       }
     }
+    for (const [key, cell] of cells) {
+      const entry = { cell, have: WANT_ALL, dirty: false, used: true, bytes: 0 };
+      this.#levels[LEVEL_MINUTE].set(key, entry);
+      this.#account(entry);
+    }
+    this.#derived.set(hour, [...cells.keys()]);
+  }
+
+  #forgetDerived(hour: number): void {
+    for (const key of this.#derived.get(hour) ?? []) {
+      const entry = this.#levels[LEVEL_MINUTE].get(key);
+      if (!entry) continue;
+      this.#levels[LEVEL_MINUTE].delete(key);
+      this.#bytes -= entry.bytes;
+    }
+    this.#derived.delete(hour);
   }
 
   /** Makes sure memory knows these cells, with these sketches; reads what is missing. */
@@ -205,7 +266,8 @@ export class RollupCells {
 
   /** Forgets clean cells, those not used since the last sweep first, down to the budget. */
   evict(budgetBytes: number): void {
-    if (this.#readers > 0) return;
+    if (this.#readers > 0 || this.#bytes <= budgetBytes) return;
+    for (const hour of this.#derived.keys()) this.#forgetDerived(hour);
     for (let sweep = 0; sweep < 2 && this.#bytes > budgetBytes; sweep++) {
       for (const level of LEVELS) {
         for (const [key, entry] of this.#levels[level]) {
@@ -291,6 +353,42 @@ function storedForm(level: Level, bucket: number, series: number, cell: Cell): S
     sessions: cell.sessions.encode(),
     amounts: cell.amounts ? cell.amounts.encode() : null,
   };
+}
+
+/** Each cell of a delta at every level that it belongs to. */
+function* targetsOf(delta: RollupDelta): Generator<Target> {
+  for (const [key, cell] of delta.minutes) {
+    const minute = Math.floor(key / SERIES_SPAN);
+    const series = key - minute * SERIES_SPAN;
+    yield { level: LEVEL_MINUTE, bucket: minute, series, cell };
+    yield { level: LEVEL_HOUR, bucket: Math.floor(minute / 60), series, cell };
+    yield { level: LEVEL_DAY, bucket: Math.floor(minute / 1440), series, cell };
+  }
+  for (const [key, cell] of delta.hours) {
+    const hour = Math.floor(key / SERIES_SPAN);
+    const series = key - hour * SERIES_SPAN;
+    yield { level: LEVEL_HOUR, bucket: hour, series, cell };
+    yield { level: LEVEL_DAY, bucket: Math.floor(hour / 24), series, cell };
+  }
+}
+
+interface Target {
+  readonly level: Level;
+  readonly bucket: number;
+  readonly series: number;
+  readonly cell: Cell;
+}
+
+/** Counts one row into a cell. */
+export function addRow(cell: Cell, rows: RangeRows, row: number): void {
+  cell.add(
+    rows.timestampMs[row],
+    rows.userHash[2 * row],
+    rows.userHash[2 * row + 1],
+    rows.sessionHash[2 * row],
+    rows.sessionHash[2 * row + 1],
+    rows.amount[row],
+  );
 }
 
 /** Neighbouring numbers of a sorted list, as half-open runs. */

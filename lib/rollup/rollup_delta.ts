@@ -1,5 +1,6 @@
 /**
- * The rollup change of one batch of rows: cells by (series, minute) that hold only that batch.
+ * The rollup change of one batch of rows: cells by (series, minute) that hold only that batch, or
+ * by (series, hour) for hours that have no minutes of their own (lib/process/hour_grains.ts).
  * The hot path adds events here; the commit stores the encoded form in the rows' transaction, and
  * the cells of all levels then take it in. Since a delta is itself mergeable, the same bytes can
  * feed a restart, a live stream or another process.
@@ -7,56 +8,64 @@
  * Encoded (little endian):
  *
  *     u32 version = 1 | u32 cells | then per cell:
- *     u32 series | u32 minute | f64 events | f64 min ts | f64 max ts | f64 amount count | f64 sum
+ *     u32 series | u32 bucket, high bit set: an hour, else a minute | f64 events | f64 min ts | f64 max ts
+ *     f64 amount count | f64 amount sum
  *     u32 users bytes | u32 sessions bytes | u32 amounts bytes | users | sessions | amounts
  */
 import { Cell } from "./cell.ts";
 import { DDSketch } from "../sketch/ddsketch.ts";
 import { HyperLogLog } from "../sketch/hyperloglog.ts";
 
-/** Bound of series ids: the key of a cell is minute * SERIES_SPAN + series, below 2^53. */
+/** Bound of series ids: the key of a cell is bucket * SERIES_SPAN + series, below 2^53. */
 export const SERIES_SPAN = 1 << 20;
 export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
 
 const VERSION = 1;
 const HEADER_BYTES = 8;
 const CELL_HEADER_BYTES = 60;
+const HOUR_BIT = 0x8000_0000;
 
 export class RollupDelta {
   /** minute * SERIES_SPAN + series -> cell. */
-  readonly cells = new Map<number, Cell>();
-  // Events of one type come in runs of the same minute, so the last cell of a series nearly always
-  // fits, and the map is asked only when the minute turns.
-  #lastMinute: number[] = [];
+  readonly minutes = new Map<number, Cell>();
+  /** hour * SERIES_SPAN + series -> cell. */
+  readonly hours = new Map<number, Cell>();
+  // Events of one type come in runs of the same bucket, so the last cell of a series nearly always
+  // fits, and the map is asked only when the bucket turns. Hours count as negative buckets here.
+  #lastBucket: number[] = [];
   #lastCell: Cell[] = [];
 
-  /** The cell of a series at the minute of `timestampMs`, made if need be. */
-  cellAt(series: number, timestampMs: number): Cell {
-    const minute = Math.floor(timestampMs / MINUTE_MS);
-    if (this.#lastMinute[series] === minute) return this.#lastCell[series];
-    const key = minute * SERIES_SPAN + series;
-    let cell = this.cells.get(key);
+  /** The cell of a series at the minute, or the whole hour, of `timestampMs`; made if need be. */
+  cellAt(series: number, timestampMs: number, wholeHour = false): Cell {
+    const bucket = Math.floor(timestampMs / (wholeHour ? HOUR_MS : MINUTE_MS));
+    const place = wholeHour ? -bucket : bucket;
+    if (this.#lastBucket[series] === place) return this.#lastCell[series];
+    const cells = wholeHour ? this.hours : this.minutes;
+    const key = bucket * SERIES_SPAN + series;
+    let cell = cells.get(key);
     if (cell === undefined) {
       cell = new Cell();
-      this.cells.set(key, cell);
+      cells.set(key, cell);
     }
-    while (this.#lastMinute.length <= series) {
-      this.#lastMinute.push(-1);
+    while (this.#lastBucket.length <= series) {
+      this.#lastBucket.push(NaN);
       this.#lastCell.push(cell);
     }
-    this.#lastMinute[series] = minute;
+    this.#lastBucket[series] = place;
     this.#lastCell[series] = cell;
     return cell;
   }
 
   get isEmpty(): boolean {
-    return this.cells.size === 0;
+    return this.minutes.size === 0 && this.hours.size === 0;
   }
 
   encode(): Uint8Array {
     const parts: Uint8Array[] = [];
     let total = HEADER_BYTES;
-    for (const cell of this.cells.values()) {
+    const cells = [...this.minutes, ...this.hours];
+    for (const [, cell] of cells) {
       const users = cell.users.encode();
       const sessions = cell.sessions.encode();
       const amounts = cell.amounts ? cell.amounts.encode() : EMPTY;
@@ -66,13 +75,13 @@ export class RollupDelta {
     const out = new Uint8Array(total);
     const view = new DataView(out.buffer);
     view.setUint32(0, VERSION, true);
-    view.setUint32(4, this.cells.size, true);
+    view.setUint32(4, cells.length, true);
     let at = HEADER_BYTES;
     let part = 0;
-    for (const [key, cell] of this.cells) {
-      const minute = Math.floor(key / SERIES_SPAN);
-      view.setUint32(at, key - minute * SERIES_SPAN, true);
-      view.setUint32(at + 4, minute, true);
+    for (const [index, [key, cell]] of cells.entries()) {
+      const bucket = Math.floor(key / SERIES_SPAN);
+      view.setUint32(at, key - bucket * SERIES_SPAN, true);
+      view.setUint32(at + 4, index < this.minutes.size ? bucket : bucket + HOUR_BIT, true);
       view.setFloat64(at + 8, cell.events, true);
       view.setFloat64(at + 16, cell.minTimestampMs, true);
       view.setFloat64(at + 24, cell.maxTimestampMs, true);
@@ -99,7 +108,7 @@ export class RollupDelta {
     for (let left = view.getUint32(4, true); left > 0; left--) {
       const cell = new Cell();
       const series = view.getUint32(at, true);
-      const minute = view.getUint32(at + 4, true);
+      const bucket = view.getUint32(at + 4, true);
       cell.events = view.getFloat64(at + 8, true);
       cell.minTimestampMs = view.getFloat64(at + 16, true);
       cell.maxTimestampMs = view.getFloat64(at + 24, true);
@@ -112,7 +121,8 @@ export class RollupDelta {
       cell.users = HyperLogLog.decode(bytes.subarray(at, at += users));
       cell.sessions = HyperLogLog.decode(bytes.subarray(at, at += sessions));
       if (amounts > 0) cell.amounts = DDSketch.decode(bytes.subarray(at, at += amounts));
-      delta.cells.set(minute * SERIES_SPAN + series, cell);
+      if (bucket < HOUR_BIT) delta.minutes.set(bucket * SERIES_SPAN + series, cell);
+      else delta.hours.set((bucket - HOUR_BIT) * SERIES_SPAN + series, cell);
     }
     if (at !== bytes.length) throw new RangeError("an encoded rollup delta has trailing bytes");
     return delta;

@@ -17,14 +17,15 @@ function deltaOf(
   for (const { series, timestampMs, user, amount } of events) {
     const lo = Math.imul(user + 1, 0x9e3779b1) >>> 0;
     const hi = Math.imul(user + 1, 0x85ebca6b) >>> 0;
-    delta.cellAt(series, timestampMs).add(timestampMs, lo, hi, hi, lo, amount);
+    delta.cellAt(series, timestampMs, user % 3 === 0).add(timestampMs, lo, hi, hi, lo, amount);
   }
   return delta;
 }
 
 /** Every number that a delta's cells can tell. */
 function figures(delta: RollupDelta) {
-  return [...delta.cells].sort(([a], [b]) => a - b).map(([key, cell]) => ({
+  const cells = [...delta.minutes, ...delta.hours].sort(([a], [b]) => a - b);
+  return cells.map(([key, cell]) => ({
     key,
     events: cell.events,
     min: cell.minTimestampMs,
@@ -61,9 +62,9 @@ Deno.test("cellAt() keeps series and minutes apart when they alternate", () => {
   for (let i = 0; i < 100; i++) {
     delta.cellAt(i % 3, T0 + (i % 2) * MINUTE_MS).add(T0, i, i, i, i, NaN);
   }
-  assert.equal(delta.cells.size, 6);
+  assert.equal(delta.minutes.size, 6);
   const minute = Math.floor(T0 / MINUTE_MS);
-  assert.equal(delta.cells.get(minute * SERIES_SPAN)!.events, 17);
+  assert.equal(delta.minutes.get(minute * SERIES_SPAN)!.events, 17);
 });
 
 Deno.test("Cell.merge() equals the cell of all events together", () => {
@@ -74,10 +75,12 @@ Deno.test("Cell.merge() equals the cell of all events together", () => {
       (a, b) => {
         const parts = [deltaOf(a), deltaOf(b)];
         const whole = deltaOf([...a, ...b]);
-        for (const [key, cell] of parts[1].cells) {
-          const into = parts[0].cells.get(key);
-          if (into) into.merge(cell);
-          else parts[0].cells.set(key, cell);
+        for (const level of ["minutes", "hours"] as const) {
+          for (const [key, cell] of parts[1][level]) {
+            const into = parts[0][level].get(key);
+            if (into) into.merge(cell);
+            else parts[0][level].set(key, cell);
+          }
         }
         assert.deepEqual(figures(parts[0]), figures(whole));
       },

@@ -110,6 +110,9 @@ Deno.test("importCommand() says what is wrong when it can't begin", async () => 
       [{ file: "/nonexistent.csv" }, /can't be read/],
       [{ map: ["user_id=nobody"] }, /no column nobody/],
       [{ batch: 10_001 }, /--batch takes/],
+      [{ format: "xml" as "csv" }, /--format takes csv or ndjson, not xml/],
+      [{ format: "ndjson" }, /a mapping is for CSV/],
+      [{ delimiter: "" }, /--delimiter takes/],
       [{ url: "127.0.0.1" }, /not an address/],
       [{ url: "http://127.0.0.1:1" }, /nothing answers at .*make run/],
     ];

@@ -118,9 +118,9 @@ function rowTests(test: StoreTest): void {
     long.push(...["", "a", "ab", "abc"].map((start) => start + "🦆é".repeat(4000)));
     const rows = [...texts, ...long].map((text, i) =>
       testRow(i, {
-        id: `${i}${text.slice(0, 100)}`,
+        id: `${i}${[...text].slice(0, 100).join("")}`,
         userId: "ann",
-        source: text.slice(0, 256),
+        source: [...text].slice(0, 256).join(""),
         properties: `{"a":"${text}"}`,
       })
     );

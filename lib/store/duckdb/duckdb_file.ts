@@ -12,6 +12,7 @@
  * them). So a lock file beside it is held too: its lock belongs to the open handle.
  */
 
+import { STORE_READS_MAX } from "../../config/limits.ts";
 import { StoreError } from "../event_store.ts";
 import { CellAppender } from "./cell_appender.ts";
 import { toStoreError } from "./duckdb_error.ts";
@@ -19,9 +20,6 @@ import { type Connection, type Database, native } from "./native.ts";
 import { readStream, runSql } from "./read_stream.ts";
 import { RowAppender } from "./row_appender.ts";
 import { CATALOG, CREATE_TABLES, FORMAT_VERSION } from "./schema.ts";
-
-/** Reads that run at the same time on one partition; more wait. */
-const READERS_MAX = 4;
 
 /** Rows in one row group: 15 chunks. Fixed for the life of the file. */
 const ROW_GROUP_ROWS = 30_720;
@@ -45,6 +43,9 @@ export class DuckdbFile {
   readonly #readers = new Set<Connection>();
   readonly #waiting: (() => void)[] = [];
   #reading = 0;
+  /** Set while reads are held back. */
+  #pause: Promise<void> | null = null;
+  #drained: (() => void) | null = null;
   #stopping = false;
   #closed = false;
 
@@ -59,7 +60,7 @@ export class DuckdbFile {
     const lock = lockFile(path);
     let database: Database | null = null;
     try {
-      removeEmpty(path);
+      removeLeftovers(path);
       const config = native.create_config();
       native.set_config(config, "temp_directory", `${path}.tmp`);
       for (const [name, value] of Object.entries(settings)) native.set_config(config, name, value);
@@ -98,7 +99,8 @@ export class DuckdbFile {
 
   /** Runs `work` on a reading connection of its own; it sees committed data only. */
   async read<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    if (this.#reading >= READERS_MAX) {
+    while (this.#pause !== null) await this.#pause;
+    if (this.#reading >= STORE_READS_MAX) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     } else {
       this.#reading++;
@@ -116,6 +118,20 @@ export class DuckdbFile {
       const next = this.#waiting.shift();
       if (next === undefined) this.#reading--;
       else next();
+      if (this.#reading === 0) this.#drained?.();
+    }
+  }
+
+  /** Runs `work` while no read runs: lets those under way end and holds new ones back. */
+  async withoutReads(work: () => Promise<void>): Promise<void> {
+    const pause = Promise.withResolvers<void>();
+    this.#pause = pause.promise;
+    try {
+      if (this.#reading > 0) await new Promise<void>((resolve) => this.#drained = resolve);
+      await work();
+    } finally {
+      this.#pause = this.#drained = null;
+      pause.resolve();
     }
   }
 
@@ -196,8 +212,12 @@ function lockFile(path: string): Deno.FsFile {
   );
 }
 
-/** A process that dies while it makes the file can leave it empty; DuckDB would refuse that. */
-function removeEmpty(path: string): void {
+/**
+ * What a killed process can leave behind: temporary pages, and, when it was making the file, an
+ * empty one, which DuckDB would refuse.
+ */
+function removeLeftovers(path: string): void {
+  if (sizeOf(`${path}.tmp`) >= 0) Deno.removeSync(`${path}.tmp`, { recursive: true });
   if (sizeOf(path) === 0 && sizeOf(`${path}.wal`) < 0) Deno.removeSync(path);
 }
 

@@ -32,6 +32,9 @@ import { createAppender } from "./table_appender.ts";
 /** A commit of more rows than this is part of catching up. */
 const TRIM_ROWS_MAX = 16_384;
 
+/** A log of writes longer than this is checkpointed even if reads have to wait for it, bytes. */
+const WAL_BYTES_MAX = 16 * 1024 * 1024;
+
 export class DuckdbPartition implements PartitionStore {
   readonly partition: number;
   readonly #settings: Readonly<Record<string, string>>;
@@ -190,7 +193,23 @@ export class DuckdbPartition implements PartitionStore {
     const catchesUp = rows > TRIM_ROWS_MAX;
     this.#untrimmed ||= checkpointed || flushed || catchesUp;
     // While catching up the next commit would only ask for the same memory again.
+    if (walBytes > WAL_BYTES_MAX) void this.#takeTurn(() => this.#checkpoint());
     if (this.#untrimmed && !catchesUp) void this.#takeTurn(() => this.#trimMemory());
+  }
+
+  /**
+   * Moves the log of writes into the tables. DuckDB does so itself when a commit finds the log long
+   * enough and no read under way; reads that always overlap would put it off forever.
+   */
+  async #checkpoint(): Promise<void> {
+    const file = this.#file;
+    if (this.#closed || this.#invalidated || sizeOf(`${file.path}.wal`) <= WAL_BYTES_MAX) return;
+    try {
+      await file.withoutReads(() => runSql(file.writer.connection, "CHECKPOINT"));
+    } catch (error) {
+      // The commits stand in the log; the next call opens the file again, or says why it cannot.
+      this.#invalidated ||= isInvalidated(error);
+    }
   }
 
   /** Gives memory back once a large read is done. */

@@ -13,8 +13,6 @@ export type {
   Connection,
   Database,
   DataChunk,
-  PreparedStatement,
-  Result,
   Type,
   Value,
   Vector,
