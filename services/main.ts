@@ -70,6 +70,7 @@ class Platform {
   readonly #gate = new DrainGate();
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #ending = Promise.withResolvers<number>();
+  #failure: number | null = null;
   #folder: DataFolder | null = null;
   #partitions = 0;
   #writer: WriterHost | null = null;
@@ -87,6 +88,11 @@ class Platform {
   /** Resolves with an exit code when the process has to end by itself. */
   get ended(): Promise<number> {
     return this.#ending.promise;
+  }
+
+  /** That exit code, once there is one: also when it failed while it was told to stop. */
+  get failure(): number | null {
+    return this.#failure;
   }
 
   async start(): Promise<void> {
@@ -327,6 +333,7 @@ class Platform {
   /** Ends the process with this code once what can be drained is. */
   #fail(exitCode: number, reason: string): void {
     this.#logger.fatal({ exit_code: exitCode, reason }, "the process has to end");
+    this.#failure ??= exitCode;
     this.#ending.resolve(exitCode);
   }
 }
@@ -370,6 +377,7 @@ async function serve(overrides: Record<string, string | undefined>): Promise<num
   } finally {
     clearTimeout(tooLong);
   }
+  code = platform.failure ?? code;
   logger.info({ exit_code: code }, "stopped");
   return code;
 }

@@ -195,7 +195,9 @@ function parseAnswer(text: string): Record<string, unknown> | null {
 
 function connectionReason(error: unknown): string {
   if (error instanceof DOMException) return "no answer in time";
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // fetch's own message is "fetch failed"; what failed stands in the cause.
+  return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
 /** Ends an attempt that takes too long, or that is still under way a while after an abort. */

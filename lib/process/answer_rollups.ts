@@ -12,7 +12,7 @@ import { planBuckets, type PlannedBucket, type RollupPlan } from "../query/plan.
 import { Cell } from "../rollup/cell.ts";
 import { HOUR_MS, MINUTE_MS, type RollupDelta, SERIES_SPAN } from "../rollup/rollup_delta.ts";
 import { type Level, LEVEL_MINUTE } from "../store/event_store.ts";
-import { fitWholeHours, TRIES_MAX } from "./fit_whole_hours.ts";
+import { type FittedBucket, fitWholeHours, TRIES_MAX } from "./fit_whole_hours.ts";
 import type { PartitionProcessor } from "./partition_processor.ts";
 import { addRow } from "./rollup_cells.ts";
 import type { ProjectEntry, SeriesEntry } from "./series_table.ts";
@@ -73,7 +73,7 @@ async function fitAndLoad(
   sources: readonly GroupSource[],
   planned: readonly PlannedBucket[],
   context: AnswerContext,
-): Promise<readonly PlannedBucket[]> {
+): Promise<readonly FittedBucket[]> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const { buckets, holds } = await fitWholeHours(processor, project, planned, context);
     await loadCells(processor, sources, buckets);
@@ -178,7 +178,7 @@ interface Cut {
 function mergeCells(
   processor: PartitionProcessor,
   sources: readonly GroupSource[],
-  buckets: readonly PlannedBucket[],
+  buckets: readonly FittedBucket[],
   groups: Groups,
 ): Cut[] {
   const cuts: Cut[] = [];
@@ -274,20 +274,34 @@ function mergeDelta(
   processor: PartitionProcessor,
   delta: RollupDelta,
   source: GroupSource,
-  buckets: readonly PlannedBucket[],
+  buckets: readonly FittedBucket[],
   cells: (Cell | null)[],
 ): void {
   const wanted = new Set(source.cells);
-  for (const [level, widthMs] of [[delta.minutes, MINUTE_MS], [delta.hours, HOUR_MS]] as const) {
-    for (const [key, cell] of level) {
-      const at = Math.floor(key / SERIES_SPAN);
-      const series = key - at * SERIES_SPAN;
-      if (!wanted.has(series) && !wanted.has(processor.series.allSeriesOf(series))) continue;
-      const bucket = bucketAt(buckets, at * widthMs);
-      if (bucket < 0 || (at + 1) * widthMs > buckets[bucket].endMs) continue;
-      mergeInto(cells, bucket, cell, source.want);
-    }
+  const isWanted = (series: number) =>
+    wanted.has(series) || wanted.has(processor.series.allSeriesOf(series));
+  for (const [key, cell] of delta.minutes) {
+    const minute = Math.floor(key / SERIES_SPAN);
+    if (!isWanted(key - minute * SERIES_SPAN)) continue;
+    const bucket = bucketAt(buckets, minute * MINUTE_MS);
+    if (bucket < 0 || (minute + 1) * MINUTE_MS > buckets[bucket].endMs) continue;
+    mergeInto(cells, bucket, cell, source.want);
   }
+  for (const [key, cell] of delta.hours) {
+    const hour = Math.floor(key / SERIES_SPAN);
+    if (!isWanted(key - hour * SERIES_SPAN)) continue;
+    const bucket = bucketOfHour(buckets, hour);
+    if (bucket >= 0) mergeInto(cells, bucket, cell, source.want);
+  }
+}
+
+/** The bucket that counts an hour by its own cell: it holds the hour, or all the hour's events. */
+function bucketOfHour(buckets: readonly FittedBucket[], hour: number): number {
+  const startMs = hour * HOUR_MS;
+  const endMs = startMs + HOUR_MS;
+  const whole = bucketAt(buckets, startMs);
+  if (whole >= 0 && buckets[whole].endMs >= endMs) return whole;
+  return buckets.findIndex((bucket) => bucket.servedHours.has(hour));
 }
 
 /** Index of the bucket that holds a time, or -1. */

@@ -17,9 +17,14 @@ const SLICE_MS = 10 * MINUTE_MS;
 /** An hour that keeps changing while its rows are read is given up after so many tries. */
 export const TRIES_MAX = 20;
 
+/** A bucket, and the hours that it cuts but counts by their own cells. */
+export interface FittedBucket extends PlannedBucket {
+  readonly servedHours: ReadonlySet<number>;
+}
+
 /** Buckets whose cut whole hours are seen to. */
 export interface FittedBuckets {
-  readonly buckets: readonly PlannedBucket[];
+  readonly buckets: readonly FittedBucket[];
   /** Asked again right before the cells are merged: events may have come that the fit is not for. */
   holds(): boolean;
 }
@@ -32,7 +37,7 @@ export async function fitWholeHours(
   context: AnswerContext,
 ): Promise<FittedBuckets> {
   const { cells } = processor;
-  const fitted: PlannedBucket[] = [];
+  const fitted: FittedBucket[] = [];
   const conditions: (() => boolean)[] = [];
   for (const bucket of buckets) {
     const served = new Set<number>();
@@ -44,11 +49,14 @@ export async function fitWholeHours(
         served.add(hour);
         conditions.push(fits);
       } else {
-        if (!cells.hasDerived(hour)) await deriveMinutes(processor, hour, context);
+        // What waits for a commit is not among the hour's minutes yet.
+        if (!cells.hasDerived(hour) || isPending(processor, project, hour)) {
+          await deriveMinutes(processor, hour, context);
+        }
         conditions.push(() => cells.hasDerived(hour));
       }
     }
-    fitted.push(served.size === 0 ? bucket : withHours(bucket, served));
+    fitted.push({ ...withHours(bucket, served), servedHours: served });
   }
   return { buckets: fitted, holds: () => conditions.every((holds) => holds()) };
 }
@@ -84,8 +92,16 @@ function liesInside(
   );
 }
 
+/** Whether events of the hour wait for their commit. */
+function isPending(processor: PartitionProcessor, project: ProjectEntry, hour: number): boolean {
+  return processor.openDeltas().some((delta) =>
+    [...project.types.values()].some((type) => delta.hours.has(hour * SERIES_SPAN + type.id))
+  );
+}
+
 /** The bucket with its tiles inside these hours replaced by the hours as wholes. */
 function withHours(bucket: PlannedBucket, hours: ReadonlySet<number>): PlannedBucket {
+  if (hours.size === 0) return bucket;
   const pieces = bucket.pieces.flatMap((piece) => {
     if (piece.level !== LEVEL_MINUTE) return [piece];
     const kept = [];

@@ -223,7 +223,7 @@ const sentEvent: fc.Arbitrary<SentEvent> = fc.record({
   timestampMs: fc.oneof(
     fc.integer({ min: T0 - spanMs, max: T0 }),
     fc.integer({ min: T0 - 5 * 60_000, max: T0 }),
-    fc.constantFrom(T0, T0 - 60_000, T0 - DAY_MS),
+    fc.constantFrom(T0, T0 - 60_000, T0 - DAY_MS, T0 - DAY_MS - 600_000, T0 - DAY_MS - 3_000_000),
   ),
   session: fc.option(fc.constantFrom("s1", "s2"), { freq: 3 }),
   amount: fc.option(fc.nat(400).map((quarters) => quarters / 4)),
@@ -249,7 +249,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant("ask" as const),
-      from: fc.integer({ min: T0 - spanMs - DAY_MS, max: T0 }),
+      from: fc.oneof(
+        fc.integer({ min: T0 - spanMs - DAY_MS, max: T0 }),
+        fc.nat(90).map((minutes) => T0 - DAY_MS - minutes * 60_000),
+      ),
       length: fc.oneof(fc.nat(200_000), fc.nat(6 * 3_600_000), fc.nat(spanMs + DAY_MS)),
       byType: fc.boolean(),
     }),
@@ -284,4 +287,37 @@ Deno.test("PartitionProcessor answers equal a recount over commits, flushes and 
     }),
     { numRuns: 60 },
   );
+});
+
+Deno.test("PartitionProcessor counts a pending event of an old hour that the range cuts", async () => {
+  const partition = new Partition();
+  await partition.open();
+  try {
+    const hourMs = Math.floor((T0 - DAY_MS) / 3_600_000) * 3_600_000;
+    const event = { id: 1, user: 1, type: "view", session: null, amount: 2 };
+    const at = (id: number, minute: number) => ({
+      ...event,
+      id,
+      timestampMs: hourMs + minute * 60_000,
+    });
+    const record = (events: SentEvent[]) => ({ project: "shop", waitMs: 1, events });
+    const question = {
+      do: "ask",
+      from: hourMs + 600_000,
+      length: 5 * 3_600_000,
+      byType: false,
+    } as const;
+    partition.send(record([at(1, 20)]));
+    await check(partition, question);
+    await partition.processor.commit(0, true);
+    partition.send(record([at(2, 30)]));
+    await check(partition, question);
+    partition.send(record([at(3, 5)]));
+    await check(partition, question);
+    await partition.processor.commit(0);
+    partition.send(record([at(4, 6), at(5, 50)]));
+    await check(partition, question);
+  } finally {
+    await partition.close();
+  }
 });

@@ -23,7 +23,7 @@ import type { LoadOrder } from "./duckdb_load_peer.ts";
 import { madeLoad } from "./made_events.ts";
 import { countEvents, processedEvents, waitUntilStored } from "./platform_probe.ts";
 import { prepareLog } from "./prepared_log.ts";
-import { readProcessMemory } from "./process_memory.ts";
+import { readProcessMemory, readProcessorSeconds } from "./process_usage.ts";
 import { median } from "./quantile.ts";
 
 const PARTITIONS = 4;
@@ -41,26 +41,32 @@ export const backlogStudy: BenchStudy = {
   about: "a backlog processed and stored: rate, by shards, resident memory",
   async run(context, wanted) {
     const backlog = await prepareBacklog(context);
-    const peaksMb: number[] = [];
-    const contestants: Contestant[] = [{
-      name: "2 shards",
+    const runsOf: Record<string, BacklogRun[]> = {};
+    const platform = (name: string, shards: number): Contestant => ({
+      name,
       measure: async () => {
-        const { perSecond, peakMb } = await processBacklog(context, backlog, 2);
-        peaksMb.push(peakMb);
-        return perSecond;
+        const run = await processBacklog(context, backlog, shards);
+        (runsOf[name] ??= []).push(run);
+        return run.perSecond;
       },
-    }];
+    });
+    const contestants = [platform("2 shards", 2)];
     if (wanted.has("backlog")) {
       contestants.push({ name: "DuckDB alone", measure: () => duckdbAlone(context, backlog) });
     }
-    if (wanted.has("shards")) {
-      const measure = async () => (await processBacklog(context, backlog, 1)).perSecond;
-      contestants.push({ name: "1 shard", measure });
-    }
+    if (wanted.has("shards")) contestants.push(platform("1 shard", 1));
     const figures = await interleave(context, "backlog, events/s", contestants);
-    return rowsOf(backlog.events, figures, peaksMb, wanted);
+    return rowsOf(backlog.events, figures, runsOf, wanted);
   },
 };
+
+/** What one run of the platform came to. */
+interface BacklogRun {
+  readonly perSecond: number;
+  /** Processor time over time, all threads. */
+  readonly coresBusy: number;
+  readonly peakMb: number;
+}
 
 /** A log full of events, and the same events as lines. */
 interface Backlog {
@@ -88,7 +94,7 @@ async function processBacklog(
   context: BenchContext,
   { folder, events, startMs, endMs }: Backlog,
   shards: number,
-): Promise<{ perSecond: number; peakMb: number }> {
+): Promise<BacklogRun> {
   const dataFolder = await Deno.makeTempDir({ dir: context.scratchFolder, prefix: "data-" });
   for await (const { name } of Deno.readDir(folder)) {
     await Deno.copyFile(join(folder, name), join(dataFolder, name));
@@ -96,13 +102,15 @@ async function processBacklog(
   const env = { RTA_SHARDS: String(shards), RTA_PARTITIONS: String(PARTITIONS) };
   const result = await withPlatform(context, { dataFolder, env }, async (server) => {
     const startedAt = performance.now();
+    const processorSeconds = readProcessorSeconds(server.pid);
     const before = await processedEvents(server.urls);
     await waitUntilStored(server, events, deadlineMs(events));
     const seconds = (performance.now() - startedAt) / 1000;
+    const coresBusy = (readProcessorSeconds(server.pid) - processorSeconds) / seconds;
     const { peakMb } = readProcessMemory(server.pid);
     const counted = await countEvents(server.urls, startMs, endMs);
     if (counted !== events) throw new Error(`${counted} events counted of ${events}`);
-    return { perSecond: (events - before) / seconds, peakMb };
+    return { perSecond: (events - before) / seconds, coresBusy, peakMb };
   });
   await Deno.remove(dataFolder, { recursive: true });
   return result;
@@ -125,19 +133,24 @@ async function duckdbAlone(context: BenchContext, backlog: Backlog): Promise<num
 function rowsOf(
   events: number,
   figures: ReadonlyMap<string, readonly number[]>,
-  peaksMb: readonly number[],
+  runsOf: Readonly<Record<string, readonly BacklogRun[]>>,
   wanted: ReadonlySet<string>,
 ): BenchRow[] {
   const two = figures.get("2 shards")!;
+  const text = (contestant: string) => {
+    const rate = spread(figures.get(contestant)!, "events/s");
+    const runs = runsOf[contestant];
+    if (runs === undefined) return rate;
+    return `${rate}, ${median(runs.map((run) => run.coresBusy)).toFixed(1)} cores busy`;
+  };
   const size = `${(events / 1e6).toLocaleString("en-US")} M events`;
   const rows: BenchRow[] = [];
   const compare = (name: string, contestant: string, bar: number) => {
-    const peer = figures.get(contestant)!;
-    const ratio = median(two) / median(peer);
+    const ratio = median(two) / median(figures.get(contestant)!);
     rows.push({
       name,
-      figure: spread(two, "events/s"),
-      beside: `${contestant}: ${spread(peer, "events/s")}`,
+      figure: text("2 shards"),
+      beside: `${contestant}: ${text(contestant)}`,
       ratio: ratio.toFixed(2),
       bar: `>= ${bar}`,
       met: ratio >= bar,
@@ -148,6 +161,7 @@ function rowsOf(
   }
   if (wanted.has("shards")) compare(`shards: the same, by shards`, "1 shard", SHARDS_BAR);
   if (wanted.has("memory")) {
+    const peaksMb = runsOf["2 shards"].map((run) => run.peakMb);
     rows.push({
       name: `memory: most resident, backlog of ${size}`,
       figure: spread(peaksMb, "MiB"),

@@ -55,6 +55,11 @@ export function isFullSize(settings: BenchSettings): boolean {
   );
 }
 
+/** Names of the variables. */
+export function settingNames(): string[] {
+  return Object.values(VARIABLES).map(([name]) => name);
+}
+
 /** The variables with their full sizes, one a line, for `--help`. */
 export function describeSettings(): string {
   return Object.values(VARIABLES).map(([name, full]) => `  ${name.padEnd(26)} ${full}`).join("\n");

@@ -16,6 +16,8 @@ const DAYS = 30;
 const DAY_MS = 86_400_000;
 /** Raised whenever what is made here changes. */
 const MADE_VERSION = 1;
+/** End of the folders' names: what the events in them depend on, but for their number. */
+const SUFFIX = `-${USERS}-${TYPES}-v${MADE_VERSION}-format${FORMAT_VERSION}`;
 
 /** First instant of the events: a fixed one, so that the same data serves every bench. */
 export const MONTH_START_MS = Date.UTC(2026, 0, 1);
@@ -38,15 +40,14 @@ export const MONTH_ENVIRONMENT = {
 /** Gives the data, and makes it first where it is missing, unfinished or of another format. */
 export async function monthOfEvents(context: BenchContext): Promise<MonthOfEvents> {
   const events = context.settings.queryEvents;
-  const key = `month-${events}-${USERS}-${TYPES}-v${MADE_VERSION}-format${FORMAT_VERSION}`;
-  const folder = join(context.cacheFolder, key);
+  const folder = join(context.cacheFolder, `month-${events}${SUFFIX}`);
   const month = {
     dataFolder: join(folder, "data"),
     duckdbFile: join(folder, "alone.duckdb"),
     events,
   };
   if (await isComplete(context, month)) return month;
-  await Deno.remove(folder, { recursive: true }).catch(() => {});
+  await removeUseless(context.cacheFolder, folder);
   await Deno.mkdir(month.dataFolder, { recursive: true });
   context.say(`making ${events.toLocaleString("en-US")} events of ${DAYS} days; kept for later`);
   const load = madeLoad({
@@ -63,6 +64,15 @@ export async function monthOfEvents(context: BenchContext): Promise<MonthOfEvent
   await copyRows(month);
   if (!await isComplete(context, month)) throw new Error("the events of the month are not whole");
   return month;
+}
+
+/** Removes what stands in place of `folder`, and all months that no bench can use any more. */
+async function removeUseless(cacheFolder: string, folder: string): Promise<void> {
+  for await (const { name } of Deno.readDir(cacheFolder)) {
+    const path = join(cacheFolder, name);
+    if (!name.startsWith("month-") || (name.endsWith(SUFFIX) && path !== folder)) continue;
+    await Deno.remove(path, { recursive: true });
+  }
 }
 
 /** Whether both sides have all events: the platform is asked, the file was made last. */

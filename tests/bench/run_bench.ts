@@ -11,11 +11,11 @@
  */
 import { join } from "node:path";
 import { ROOT } from "../tidy/source_tree.ts";
-import { describeSettings, isFullSize, readBenchSettings } from "./bench_settings.ts";
+import { backlogStudy } from "./backlog_study.ts";
+import { describeSettings, isFullSize, readBenchSettings, settingNames } from "./bench_settings.ts";
 import type { BenchContext, BenchRow, BenchStudy } from "./bench_study.ts";
 import { terminalTable, withRows } from "./bench_table.ts";
 import { describeCommit, describeMachine, measureFsyncMs } from "./machine.ts";
-import { backlogStudy } from "./backlog_study.ts";
 import { eventBatchesStudy } from "./event_batches_study.ts";
 import { freshnessStudy } from "./freshness_study.ts";
 import { monthQueriesStudy } from "./month_queries_study.ts";
@@ -91,6 +91,8 @@ function openContext(): BenchContext {
   if (exists(scratchFolder)) Deno.removeSync(scratchFolder, { recursive: true });
   Deno.mkdirSync(scratchFolder);
   const settings = readBenchSettings(Deno.env.toObject());
+  // The platform would warn of them as settings it does not know.
+  for (const name of settingNames()) Deno.env.delete(name);
   return { settings, cacheFolder, scratchFolder, say: (line) => console.log(line) };
 }
 

@@ -5,7 +5,7 @@
 import { withPlatform } from "./bench_platform.ts";
 import { type BenchStudy, spread } from "./bench_study.ts";
 import { STEADY_PER_SECOND, underLoad } from "./freshness_study.ts";
-import { MemorySampler, readProcessMemory } from "./process_memory.ts";
+import { MemorySampler, readProcessMemory } from "./process_usage.ts";
 import { median, quantile } from "./quantile.ts";
 
 const MEMORY_MB_MAX = 384;

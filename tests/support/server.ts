@@ -24,6 +24,8 @@ export interface ServerOptions {
   /** Default: a temporary folder, removed by `stop`, `removeData` and `await using`. */
   readonly dataFolder?: string;
   readonly env?: Record<string, string>;
+  /** No file may grow beyond this, KiB: writing fails as on a full disk (EFBIG for ENOSPC). */
+  readonly fileKibMax?: number;
 }
 
 /** One line of the process's log. */
@@ -89,8 +91,13 @@ export function spawnRta(args: readonly string[], options: ServerOptions = {}): 
   const temporary = options.dataFolder === undefined;
   const dataFolder = options.dataFolder ?? Deno.makeTempDirSync({ prefix: "rta-test-" });
   const permissions = args[0] === "run" ? [...SERVE_PERMISSIONS, "--allow-run"] : SERVE_PERMISSIONS;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...permissions, MAIN, ...args],
+  const command = [Deno.execPath(), "run", ...permissions, MAIN, ...args];
+  if (options.fileKibMax !== undefined) {
+    const limited = `trap '' XFSZ; ulimit -f ${options.fileKibMax}; exec "$@"`;
+    command.unshift("bash", "-c", limited, "bash");
+  }
+  const child = new Deno.Command(command[0], {
+    args: command.slice(1),
     env: {
       RTA_DATA: dataFolder,
       RTA_GATEWAY_PORT: "0",

@@ -192,8 +192,8 @@ export class DuckdbPartition implements PartitionStore {
     this.#walBytes = walBytes;
     const catchesUp = rows > TRIM_ROWS_MAX;
     this.#untrimmed ||= checkpointed || flushed || catchesUp;
-    // While catching up the next commit would only ask for the same memory again.
     if (walBytes > WAL_BYTES_MAX) void this.#takeTurn(() => this.#checkpoint());
+    // While catching up the next commit would only ask for the same memory again.
     if (this.#untrimmed && !catchesUp) void this.#takeTurn(() => this.#trimMemory());
   }
 
