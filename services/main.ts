@@ -119,7 +119,7 @@ class Platform {
       const handler = this.#gate.guard(this.#handlerOf(role, bodies));
       this.#servers.set(role, listen({ host, port: ports[role], handler }));
     }
-    this.#timers.push(setInterval(() => this.#consumer.refreshGauges(), GAUGE_REFRESH_MS));
+    this.#timers.push(setInterval(() => this.#refreshGauges(), GAUGE_REFRESH_MS));
     this.#timers.push(setInterval(() => this.#trim(), TRIM_INTERVAL_MS));
     this.#announce();
   }
@@ -307,6 +307,12 @@ class Platform {
     };
   }
 
+  #refreshGauges(): void {
+    this.#consumer.refreshGauges();
+    this.#acceptor.refreshGauges();
+    this.#metrics.ringBytes.set({ ring: "writer" }, this.#writer!.producer.inFlightBytes);
+  }
+
   #trim(): void {
     const { logRetentionHours, roles } = this.#config;
     if (!roles.has("consumer")) return;
@@ -338,9 +344,9 @@ class Platform {
   }
 }
 
-/** Reads `shard-throw@20000` and `shard-hang@20000`. */
+/** Reads `shard-throw@20000`, `shard-hang@20000` and `shard-die@20000`. */
 function faultOf(text: string | null): ShardFault | null {
-  const match = /^shard-(throw|hang)@(\d+)$/.exec(text ?? "");
+  const match = /^shard-(throw|hang|die)@(\d+)$/.exec(text ?? "");
   return match === null ? null : {
     kind: match[1] as ShardFault["kind"],
     afterEvents: Number(match[2]),
@@ -400,6 +406,7 @@ const NO_RESTART_HELPS = new Set([
   "RTA_DATA_UNUSABLE",
   "RTA_PORT_UNAVAILABLE",
   "RTA_LOG_PARTITIONS_CHANGED",
+  "RTA_LOG_CORRUPT",
 ]);
 
 function commandLine(): Command {

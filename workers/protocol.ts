@@ -8,9 +8,12 @@ import type { RollupPlan } from "../lib/query/plan.ts";
 import type { ProcessorOptions } from "../lib/process/partition_processor.ts";
 import type { StoredEvent, UserEventsQuery, UserTotals } from "../lib/store/event_store.ts";
 
-/** A fault to play in a test: what happens after so many events were applied by this worker. */
+/**
+ * A fault to play in a test after so many events were applied by this worker: the loop throws, the
+ * thread never comes back, or an error that nobody catches ends the worker with its files open.
+ */
 export interface ShardFault {
-  readonly kind: "throw" | "hang";
+  readonly kind: "throw" | "hang" | "die";
   readonly afterEvents: number;
 }
 
@@ -67,7 +70,13 @@ export type FromShard =
   | { readonly kind: "ready" }
   | { readonly kind: "rollups"; readonly id: number; readonly partial: RollupPartial }
   | { readonly kind: "user"; readonly id: number; readonly answer: UserAnswer }
-  | { readonly kind: "refused"; readonly id: number; readonly message: string }
+  /** The question failed, the shard goes on; a StoreError's code, else RTA_SHARD_FAULT. */
+  | {
+    readonly kind: "refused";
+    readonly id: number;
+    readonly code: string;
+    readonly message: string;
+  }
   /** The shard threw: its files are closed, the worker is done. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "stopped" };

@@ -52,7 +52,8 @@ function reply(id: number, answer: () => Promise<FromShard>): void {
     (message) => self.postMessage(message),
     (error) => {
       if (loop!.hasFailed) return;
-      self.postMessage({ kind: "refused", id, message: String(error?.message ?? error) });
+      const code = error instanceof StoreError ? error.code : "RTA_SHARD_FAULT";
+      self.postMessage({ kind: "refused", id, code, message: String(error?.stack ?? error) });
     },
   );
 }
@@ -87,6 +88,7 @@ async function live(start: StartShard): Promise<void> {
       now: Date.now,
       warn: (message, detail) => log.warn(detail, message),
     });
+    await loop.checkPlaces();
     if (stopping) loop.stop();
     self.postMessage({ kind: "ready" });
     await loop.run();

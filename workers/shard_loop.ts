@@ -94,7 +94,6 @@ export class ShardLoop {
   }
 
   async #turn(): Promise<void> {
-    await this.#checkPlaces();
     while (!this.#stopping) {
       const token = this.#parts.reader.token();
       let worked = false;
@@ -158,7 +157,7 @@ export class ShardLoop {
   }
 
   /** A log that was lost or replaced is noticed here, not passed over as "nothing new". */
-  async #checkPlaces(): Promise<void> {
+  async checkPlaces(): Promise<void> {
     for (const { processor } of this.#lanes) {
       releaseRecords(await this.#parts.reader.read(processor.partition, processor.nextOffset, 1));
     }
@@ -273,6 +272,12 @@ export class ShardLoop {
     const { fault } = this.#parts;
     if (fault === null || this.#applied + inTurn < fault.afterEvents) return;
     if (fault.kind === "throw") throw new Error("fault played on request: shard throws");
+    if (fault.kind === "die") {
+      setTimeout(() => {
+        throw new Error("fault played on request: shard dies");
+      });
+      return;
+    }
     for (;;); // a hang is a thread that never comes back
   }
 

@@ -41,7 +41,7 @@ export type Handler = (request: Request) => Promise<Response>;
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /** Paths that machines ask for all the time, like direct routes. */
-const PROBE_PATHS = new Set(["/health", "/ready", "/metrics"]);
+const PROBE_PATHS = new Set(["/health", "/ready", "/metrics", "/stats", "/lag"]);
 
 /** A router whose unknown addresses, methods and failures are answered by problems. */
 export function createApp(): Hono<AppEnv> {

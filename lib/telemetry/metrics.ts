@@ -132,6 +132,11 @@ function declareOwnMetrics(registry: Registry) {
       labelNames: ["ring"] as const,
       registers,
     }),
+    evicted: new Gauge({
+      name: "rta_index_evicted_ids",
+      help: "Event ids and users forgotten before their window was over, since the start",
+      registers,
+    }),
     completeUntil: new Gauge({
       name: "rta_complete_until_seconds",
       help: "Unix time up to which every accepted event is in the answers",

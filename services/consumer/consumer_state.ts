@@ -26,7 +26,7 @@ export class ConsumerState {
   readonly storedOffsets: number[];
   readonly #options: ConsumerStateOptions;
   readonly #rate: RateMeter;
-  readonly #known: boolean[];
+  readonly #latest: (Progress | undefined)[];
   #processed = 0;
   #duplicates = 0;
   #failed = 0;
@@ -37,7 +37,7 @@ export class ConsumerState {
   constructor(options: ConsumerStateOptions) {
     this.#options = options;
     this.storedOffsets = new Array(options.partitions).fill(0);
-    this.#known = new Array(options.partitions).fill(false);
+    this.#latest = new Array(options.partitions).fill(undefined);
     this.#rate = new RateMeter(options.now());
   }
 
@@ -45,7 +45,7 @@ export class ConsumerState {
   update(progress: Progress): void {
     const { metrics, now } = this.#options;
     this.storedOffsets[progress.partition] = progress.storedOffset;
-    this.#known[progress.partition] = true;
+    this.#latest[progress.partition] = progress;
     this.#processed += progress.processed;
     this.#duplicates += progress.duplicates;
     if (progress.processed > 0) this.#lastMessageMs = now();
@@ -76,6 +76,9 @@ export class ConsumerState {
   /** Brings the gauges up to date; called before metrics are read and now and then. */
   refreshGauges(): void {
     const { metrics, now } = this.#options;
+    const evicted = this.#latest.reduce((sum, progress) => sum + (progress?.evicted ?? 0), 0);
+    metrics.evicted.set(evicted);
+    metrics.completeUntil.set(this.#completeUntilMs() / 1000);
     metrics.processingRate.set(this.#rate.perSecond(now()));
     for (const [partition, lag] of this.#lags()) {
       const labels = { topic: EVENTS_TOPIC, partition, consumer_group: CONSUMER_GROUP };
@@ -120,9 +123,18 @@ export class ConsumerState {
     return this.#lags().reduce((sum, [, lag]) => sum + lag, 0);
   }
 
+  /** Now, if all partitions have caught up; else what the one furthest behind has received. */
+  #completeUntilMs(): number {
+    const { highWater, now } = this.#options;
+    return this.#latest.reduce((least, progress, partition) => {
+      const caughtUp = progress !== undefined && progress.appliedOffset >= highWater(partition);
+      return Math.min(least, caughtUp ? now() : progress?.lastReceivedAtMs ?? 0);
+    }, Infinity);
+  }
+
   #lags(): [string, number][] {
     return this.storedOffsets.map((stored, partition) => {
-      const lag = this.#known[partition] ? this.#options.highWater(partition) - stored : 0;
+      const lag = this.#latest[partition] ? this.#options.highWater(partition) - stored : 0;
       return [String(partition), Math.max(0, lag)];
     });
   }

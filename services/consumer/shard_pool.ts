@@ -24,6 +24,7 @@ import {
 } from "../../lib/config/limits.ts";
 import type { LogLevel } from "../../lib/config/config.ts";
 import { HeartbeatWatch } from "../../lib/process/heartbeat_watch.ts";
+import { LogError } from "../../lib/log/event_log.ts";
 import type { ProcessorOptions } from "../../lib/process/partition_processor.ts";
 import { decodeProgress, type Progress, PROGRESS_FRAME } from "../../lib/process/progress_frame.ts";
 import type { RollupPartial } from "../../lib/query/partial.ts";
@@ -283,7 +284,7 @@ export class ShardPool {
     slot.waiting.delete(data.id);
     clearTimeout(waiting.timer);
     if (data.kind === "refused") {
-      waiting.reject(new StoreError("RTA_STORE_UNAVAILABLE", data.message));
+      waiting.reject(codedError(data.code, data.message));
     } else waiting.resolve(data);
   }
 
@@ -333,5 +334,6 @@ function range(length: number): number[] {
 
 function codedError(code: string, message: string): Error {
   if (code.startsWith("RTA_STORE_")) return new StoreError(code as StoreError["code"], message);
+  if (code.startsWith("RTA_LOG_")) return new LogError(code as LogError["code"], message);
   return Object.assign(new Error(message), { code });
 }

@@ -76,6 +76,8 @@ export interface EventAcceptorOptions {
 type Outcomes = readonly (AppendFailure | null)[];
 
 const SERVICE = "ingestion";
+/** How long after the last refusal back-pressure is shown at the most, ms. */
+const OVERLOAD_SHOWN_MS = 5_000;
 const SPACES = new Set([0x20, 0x0a, 0x0d, 0x09]);
 
 /** Takes events in. One per thread that serves requests. */
@@ -89,6 +91,7 @@ export class EventAcceptor {
   readonly #accepted: Float64Array;
   #isDraining = false;
   #isOverloaded = false;
+  #overloadedAtMs = 0;
 
   constructor(options: EventAcceptorOptions) {
     const { metrics } = options;
@@ -216,7 +219,13 @@ export class EventAcceptor {
     throw problemOf(failure);
   }
 
+  /** Back-pressure is over when nothing was refused for a while, even if nobody sends any more. */
+  refreshGauges(): void {
+    if (this.#now() - this.#overloadedAtMs > OVERLOAD_SHOWN_MS) this.#noteOverload(false);
+  }
+
   #noteOverload(isOverloaded: boolean): void {
+    if (isOverloaded) this.#overloadedAtMs = this.#now();
     if (isOverloaded === this.#isOverloaded) return;
     this.#isOverloaded = isOverloaded;
     this.#metrics.backpressureActive.set(isOverloaded ? 1 : 0);

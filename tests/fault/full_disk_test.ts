@@ -73,7 +73,7 @@ async function fillDisk(server: TestServer): Promise<void> {
     const { status } = await health.json();
     return health.status === 503 && status === "unhealthy";
   }, { what: "ingest that says it is unhealthy", deadlineMs: 60_000 });
-  // It fails more often than a shard may that fails for no known reason.
+  // It comes back and finds the disk as full as before.
   await waitUntil(
     () => server.entries.filter(({ msg }) => msg === REPLACED).length >= 3,
     { what: "another attempt to replace the shard", deadlineMs: 60_000 },

@@ -9,8 +9,8 @@ import { CHUNK_ROWS, type Connection, native, type Vector } from "./native.ts";
 import { PART_BYTES_MAX } from "./schema.ts";
 import { copyColumn, TableAppender } from "./table_appender.ts";
 
-/** Parts in one chunk, and between two turns of the event loop: 2 MB. */
-const CHUNK_PARTS = 512;
+/** Parts in one chunk, and between two turns of the event loop: 1 MB. */
+const CHUNK_PARTS = 1024;
 
 /** Keys in one DELETE statement. */
 const KEYS_PER_DELETE = 1024;

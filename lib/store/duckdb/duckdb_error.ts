@@ -31,6 +31,13 @@ export function toStoreError(cause: unknown, doing: string, path: string): Store
   return new StoreError(code, `store ${path}: ${doing} failed: ${text.trim()}`, { cause });
 }
 
+/** True when the work did not fit into the memory limit. */
+export function isOutOfMemory(cause: unknown): boolean {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return /out of memory|failed to pin block|could not allocate block|failed to allocate data/i
+    .test(text);
+}
+
 /** True when DuckDB has given the open database up: nothing works on it but closing it. */
 export function isInvalidated(cause: unknown): boolean {
   const text = cause instanceof Error ? cause.message : String(cause);

@@ -90,11 +90,13 @@ export class DuckdbFile {
     if (this.#writer !== null) await runSql(this.#writer.connection, "ROLLBACK").catch(() => {});
     this.#dropWriter();
     const connection = await connect(this.#database);
-    this.#writer = {
-      connection,
-      rows: new RowAppender(connection),
-      cells: new CellAppender(connection),
-    };
+    try {
+      const [rows, cells] = [new RowAppender(connection), new CellAppender(connection)];
+      this.#writer = { connection, rows, cells };
+    } catch (error) {
+      native.disconnect_sync(connection);
+      throw error;
+    }
   }
 
   /** Runs `work` on a reading connection of its own; it sees committed data only. */
@@ -109,9 +111,14 @@ export class DuckdbFile {
       if (this.#stopping) throw new Error("the store is closing");
       const connection = this.#idle.pop() ?? await this.#connectReader();
       try {
-        return await work(connection);
-      } finally {
+        const answer = await work(connection);
         this.#idle.push(connection);
+        return answer;
+      } catch (error) {
+        // What a failure left of its transaction is not for the next read to find out.
+        this.#readers.delete(connection);
+        native.disconnect_sync(connection);
+        throw error;
       }
     } finally {
       // A place is handed on as it is, so that nobody slips in before the one who waited.
@@ -191,8 +198,14 @@ async function attach(database: Database, path: string): Promise<void> {
 /** A connection on which the file's tables need no qualification. */
 async function connect(database: Database): Promise<Connection> {
   const connection = await native.connect(database);
-  await runSql(connection, `USE ${CATALOG}`);
-  return connection;
+  try {
+    await runSql(connection, `USE ${CATALOG}`);
+    return connection;
+  } catch (error) {
+    // Left open, it would keep the whole database open, beside the one that comes after it.
+    native.disconnect_sync(connection);
+    throw error;
+  }
 }
 
 /** Takes the lock beside the file, or throws when another handle has it. */

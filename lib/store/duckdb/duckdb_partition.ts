@@ -22,7 +22,7 @@ import type {
 } from "../event_store.ts";
 import { StoreError } from "../event_store.ts";
 import { deleteCellsSql } from "./cell_appender.ts";
-import { isInvalidated, toStoreError } from "./duckdb_error.ts";
+import { isInvalidated, isOutOfMemory, toStoreError } from "./duckdb_error.ts";
 import { DuckdbFile, sizeOf, type Writer } from "./duckdb_file.ts";
 import { type Connection, native } from "./native.ts";
 import * as queries from "./partition_queries.ts";
@@ -156,13 +156,31 @@ export class DuckdbPartition implements PartitionStore {
     await this.#reopenIfInvalidated();
     const file = this.#file;
     try {
+      await this.#tryCommit(commit, flush);
+    } catch (error) {
+      if (!isOutOfMemory(error) || this.#invalidated) {
+        throw toStoreError(error, "commit", file.path);
+      }
+      // The reads under way took what it needed: once more, without them.
+      try {
+        await file.withoutReads(() => this.#tryCommit(commit, flush));
+      } catch (again) {
+        throw toStoreError(again, "commit", file.path);
+      }
+    }
+  }
+
+  /** One attempt; when it fails, nothing is left of it in the writing connection. */
+  async #tryCommit(commit: PartitionCommit, flush: CellFlush | null): Promise<void> {
+    const file = this.#file;
+    try {
       await runSql(file.writer.connection, "BEGIN");
       await this.#write(file.writer, commit, flush);
       await runSql(file.writer.connection, "COMMIT");
     } catch (error) {
       this.#invalidated ||= isInvalidated(error);
       await file.replaceWriter().catch(() => this.#invalidated = true);
-      throw toStoreError(error, "commit", file.path);
+      throw error;
     }
   }
 

@@ -25,8 +25,8 @@ export function pairValue(low: number, high: number): Value {
 
 /**
  * Runs one SELECT with `values` bound to its `?`s and calls `onChunk` for each chunk of the result
- * in turn. When it throws, the stream is ended before the error goes on, so that the connection
- * can be used again.
+ * in turn. When it throws, the stream is ended before the error goes on: an open result would keep
+ * the database open until it is garbage collected.
  */
 export async function readStream(
   connection: Connection,
@@ -61,8 +61,11 @@ export async function readStream(
 export async function inSnapshot<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
   await runSql(connection, "BEGIN TRANSACTION READ ONLY");
   try {
-    return await work();
-  } finally {
+    const answer = await work();
+    await runSql(connection, "COMMIT");
+    return answer;
+  } catch (error) {
     await runSql(connection, "ROLLBACK").catch(() => {});
+    throw error;
   }
 }

@@ -7,11 +7,10 @@
 
 /**
  * Longest text or blob in one value, bytes. DuckDB works on 2,048 values at a time and holds all of
- * them in memory, so that long ones (32 KiB of properties, 16 KiB of sketch) would need more memory
- * than a partition has; longer ones are therefore kept as parts. From 4,096 bytes on DuckDB would
- * also give each value a block of its own.
+ * them in memory, in every read and commit that runs: with 32 KiB of properties or 16 KiB of sketch
+ * that would be more than a partition has. Longer ones are therefore kept as parts.
  */
-export const PART_BYTES_MAX = 4000;
+export const PART_BYTES_MAX = 1000;
 
 // Naming the compression spares trying them all: a quarter of the CPU of a large commit. It also
 // keeps DuckDB from a dictionary of user ids, which every look-up of one user has to unpack.
