@@ -74,7 +74,7 @@ test-integration: setup ## Only the tests that open ports, start processes or br
 	@$(gate) contract integration e2e fault
 
 bench: setup ## Measure speed and memory, with a limit or a peer beside each figure
-	@$(deno) run --frozen -A tests/bench/run_bench.ts
+	@$(deno) run --frozen -A tests/bench/run_bench.ts $(BENCH)
 
 fmt: setup ## Format every file
 	@$(deno) fmt

@@ -139,7 +139,7 @@ export const HEARTBEAT_MS = 500;
 /** A worker whose heartbeat stands still for this long has hung, ms. */
 export const HANG_MS = 5_000;
 /** Reads of one partition's store that run at the same time; more wait. */
-export const STORE_READS_MAX = 3;
+export const STORE_READS_MAX = 4;
 /** Longest a question waits for a shard's answer, ms. */
 export const QUERY_MS_MAX = 10 * SECOND_MS;
 /** Questions that wait for one shard at the same time; more are refused as overloaded. */

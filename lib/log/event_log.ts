@@ -6,6 +6,7 @@
  * the following record of that partition is found, and the place to resume at.
  *
  * Contract (held by tests/contract/event_log_contract.ts over every adapter):
+ * - batches of one append may be joined to one record; its receivedAtMs is then the newest of theirs;
  * - append resolves only once every batch is durable (fsync / acks=all); it rejects with a
  *   LogError whose code is stable, and then nothing or only some of the batches are in the log;
  * - records of one partition are read in the order they were appended, without gaps;

@@ -124,7 +124,7 @@ test("close() leaves nothing but the file and its lock", async (folder) => {
 });
 
 test("append() lets the event loop turn when there are many rows", async (folder) => {
-  const file = await DuckdbFile.open(`${folder}/events.duckdb`, duckdbSettings(32));
+  const file = await DuckdbFile.open(`${folder}/events.duckdb`, duckdbSettings(32).config);
   const batch = batchOf(testRows(100_000), 0, new TestSeries());
   await native.query(file.writer.connection, "BEGIN");
   let turns = 0, done = false;

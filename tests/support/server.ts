@@ -74,12 +74,15 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
 
 /** Waits until a process says that it is ready; kills it when it does not. */
 export async function readyUrls(server: RtaProcess): Promise<ServerUrls> {
+  let code: number | null = null;
+  void server.ended.then((ended) => code = ended);
   try {
-    const ended = server.ended.then((code) => {
+    return await waitUntil(() => {
+      const ready = server.entries.find((entry) => entry.msg === "ready");
+      if (ready !== undefined) return ready.urls as ServerUrls;
+      if (code === null) return null;
       throw new Error(`the server ended with code ${code}:\n${server.output()}`);
-    });
-    const ready = server.waitForEntry("ready", { deadlineMs: START_MS_MAX });
-    return (await Promise.race([ready, ended])).urls as ServerUrls;
+    }, { what: `the start of process ${server.pid}`, deadlineMs: START_MS_MAX });
   } catch (error) {
     await server[Symbol.asyncDispose]();
     throw error;

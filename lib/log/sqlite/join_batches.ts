@@ -38,12 +38,16 @@ export class BatchJoiner {
   #join(list: readonly AppendBatch[], from: number, to: number): AppendBatch {
     let bytes = 0;
     let events = 0;
+    // The newest of the times: a reader that checks an event against the time of ingest must not
+    // refuse one that came later than the record's first.
+    let receivedAtMs = 0;
     for (let i = from; i < to; i++) {
       this.#joined.set(list[i].value, bytes);
       bytes += list[i].value.length;
       events += list[i].events;
+      receivedAtMs = Math.max(receivedAtMs, list[i].receivedAtMs);
     }
-    return { ...list[from], events, value: this.#joined.subarray(0, bytes) };
+    return { ...list[from], events, receivedAtMs, value: this.#joined.subarray(0, bytes) };
   }
 }
 

@@ -30,28 +30,43 @@ import { inSnapshot, runSql } from "./read_stream.ts";
 import { createAppender } from "./table_appender.ts";
 
 /** A commit of more rows than this is part of catching up. */
-const TRIM_ROWS_MAX = 16_384;
+const SMALL_COMMIT_ROWS = 16_384;
+
+/** While catching up, memory is trimmed after so many rows. */
+const TRIM_EVERY_ROWS = 262_144;
+
+/** Memory is trimmed after so many reads. */
+const TRIM_EVERY_READS = 64;
 
 /** A log of writes longer than this is checkpointed even if reads have to wait for it, bytes. */
 const WAL_BYTES_MAX = 16 * 1024 * 1024;
 
+/** How a partition's database is to be set up. */
+export interface DuckdbSettings {
+  /** DuckDB's settings by name. */
+  readonly config: Readonly<Record<string, string>> & { readonly memory_limit: string };
+  /** Memory that it may keep between one piece of work and the next, as DuckDB writes sizes. */
+  readonly keptMemory: string;
+}
+
 export class DuckdbPartition implements PartitionStore {
   readonly partition: number;
-  readonly #settings: Readonly<Record<string, string>>;
+  readonly #settings: DuckdbSettings;
   #file: DuckdbFile;
   #nextDelta: number;
   #invalidated = false;
   #closed = false;
   /** The end of what the writing side was last asked for: its work is done in turn. */
   #lastTurn: Promise<unknown> = Promise.resolve();
-  /** Freed memory may not have gone back to the system; see #trimMemory. */
-  #untrimmed = false;
+  /** What was done since memory was last trimmed. */
+  #untrimmedRows = 0;
+  #untrimmedReads = 0;
   #walBytes = 0;
   readonly #reads = new Set<Promise<unknown>>();
 
   private constructor(
     partition: number,
-    settings: Readonly<Record<string, string>>,
+    settings: DuckdbSettings,
     file: DuckdbFile,
     nextDelta: number,
   ) {
@@ -64,9 +79,9 @@ export class DuckdbPartition implements PartitionStore {
   static async open(
     partition: number,
     path: string,
-    settings: Readonly<Record<string, string>>,
+    settings: DuckdbSettings,
   ): Promise<DuckdbPartition> {
-    const file = await DuckdbFile.open(path, settings);
+    const file = await DuckdbFile.open(path, settings.config);
     try {
       const nextDelta = await file.read(queries.nextDeltaId);
       return new DuckdbPartition(partition, settings, file, nextDelta);
@@ -129,7 +144,7 @@ export class DuckdbPartition implements PartitionStore {
     if (this.#closed) return Promise.reject(this.#closedError());
     return this.#takeTurn(async () => {
       await this.#commit(commit, flush);
-      this.#noteFreedMemory(commit.rows.count, flush !== null);
+      this.#tidyUp(commit.rows.count, flush !== null);
     });
   }
 
@@ -203,16 +218,18 @@ export class DuckdbPartition implements PartitionStore {
     );
   }
 
-  /** After a commit: has DuckDB freed memory that is worth giving back? */
-  #noteFreedMemory(rows: number, flushed: boolean): void {
+  /** After a commit: is it time to checkpoint, or to trim memory? */
+  #tidyUp(rows: number, flushed: boolean): void {
     const walBytes = sizeOf(`${this.#file.path}.wal`);
     const checkpointed = walBytes < this.#walBytes;
     this.#walBytes = walBytes;
-    const catchesUp = rows > TRIM_ROWS_MAX;
-    this.#untrimmed ||= checkpointed || flushed || catchesUp;
     if (walBytes > WAL_BYTES_MAX) void this.#takeTurn(() => this.#checkpoint());
-    // While catching up the next commit would only ask for the same memory again.
-    if (this.#untrimmed && !catchesUp) void this.#takeTurn(() => this.#trimMemory());
+    this.#untrimmedRows += rows;
+    // While catching up, the next commit would only ask for the same memory again.
+    const due = rows > SMALL_COMMIT_ROWS
+      ? this.#untrimmedRows >= TRIM_EVERY_ROWS
+      : checkpointed || flushed || this.#untrimmedRows > SMALL_COMMIT_ROWS;
+    if (due) void this.#takeTurn(() => this.#trimMemory());
   }
 
   /**
@@ -230,23 +247,29 @@ export class DuckdbPartition implements PartitionStore {
     }
   }
 
-  /** Gives memory back once a large read is done. */
+  /** Trims memory once a large read is done. */
   async #trimAfter(read: Promise<void>): Promise<void> {
     await read;
-    this.#untrimmed = true;
     void this.#takeTurn(() => this.#trimMemory());
   }
 
   /**
-   * Gives memory that DuckDB freed back to the system. Its allocator keeps what it freed until a
-   * worker thread is idle, and with threads=1 there is none; setting the memory limit, to what it
-   * is, also does it (measured: 199 MB -> 119 MB resident, 8 ms).
+   * Lets DuckDB drop cached pages down to what the partition may keep, and gives what it freed back
+   * to the system: its allocator keeps that until a worker thread is idle, and with threads=1 there
+   * is none; setting the memory limit does both (measured: 199 MB -> 119 MB resident, 8 ms). The
+   * limit itself stays well above, since DuckDB copes badly with reaching it: an allocation that
+   * fails in the wrong place costs the whole database.
    */
   async #trimMemory(): Promise<void> {
-    if (this.#closed || this.#invalidated || !this.#untrimmed) return;
-    this.#untrimmed = false;
-    const sql = `SET memory_limit = '${this.#settings.memory_limit}'`;
-    await runSql(this.#file.writer.connection, sql).catch(() => {});
+    if (this.#closed || this.#invalidated) return;
+    this.#untrimmedRows = this.#untrimmedReads = 0;
+    const { connection } = this.#file.writer;
+    const setLimit = (limit: string) =>
+      runSql(connection, `SET memory_limit = '${limit}'`).catch(() => {});
+    await this.#file.withoutReads(async () => {
+      await setLimit(this.#settings.keptMemory);
+      await setLimit(this.#settings.config.memory_limit);
+    });
   }
 
   async #read<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T> {
@@ -256,7 +279,11 @@ export class DuckdbPartition implements PartitionStore {
     const reading = file.read((c) => inSnapshot(c, () => work(c)));
     this.#reads.add(reading);
     try {
-      return await reading;
+      const answer = await reading;
+      if (++this.#untrimmedReads === TRIM_EVERY_READS) {
+        void this.#takeTurn(() => this.#trimMemory());
+      }
+      return answer;
     } catch (error) {
       this.#invalidated ||= isInvalidated(error);
       throw toStoreError(error, doing, file.path);
@@ -277,7 +304,7 @@ export class DuckdbPartition implements PartitionStore {
     if (!this.#invalidated) return;
     await Promise.allSettled([...this.#reads]);
     this.#file.close();
-    this.#file = await DuckdbFile.open(this.#file.path, this.#settings);
+    this.#file = await DuckdbFile.open(this.#file.path, this.#settings.config);
     this.#invalidated = false;
   }
 

@@ -2,18 +2,23 @@
 
 import type { PartitionStore } from "../event_store.ts";
 import { toStoreError } from "./duckdb_error.ts";
-import { DuckdbPartition } from "./duckdb_partition.ts";
+import { DuckdbPartition, type DuckdbSettings } from "./duckdb_partition.ts";
+
+/**
+ * What one piece of work may need above what is kept, MiB: a commit of long rows and a few reads of
+ * them at the same time. Used for moments, and rarely.
+ */
+const WORKING_MEMORY_MB = 96;
+
+/** Less than this is not worth caching anything in, MiB. */
+const KEPT_MEMORY_MB_MIN = 16;
 
 /** Where a partition's file is and what it may use. */
 export interface DuckdbPartitionOptions {
   /** The data folder; made when it does not exist. */
   readonly folder: string;
   readonly partition: number;
-  /**
-   * Memory of DuckDB's buffers for this file, MiB; at least 24. With 32, four files in one process
-   * took 70 MB together under full load and 815,000 rows/s on one core; with 64, 180 MB and
-   * 830,000 rows/s.
-   */
+  /** Memory of DuckDB's that this file keeps between one piece of work and the next, MiB. */
   readonly memoryLimitMb: number;
 }
 
@@ -32,11 +37,12 @@ export async function openDuckdbPartition(
 }
 
 /** Settings of one file; the figures were measured with four files in one process. */
-export function duckdbSettings(memoryLimitMb: number): Record<string, string> {
-  return {
+export function duckdbSettings(memoryLimitMb: number): DuckdbSettings {
+  const keptMb = Math.max(KEPT_MEMORY_MB_MIN, memoryLimitMb);
+  const config = {
     // One core owns the partition: more threads would only take it from the others.
     threads: "1",
-    memory_limit: `${memoryLimitMb}MiB`,
+    memory_limit: `${keptMb + WORKING_MEMORY_MB}MiB`,
     preserve_insertion_order: "true",
     // Nothing is fetched or loaded from outside because a statement happens to name it.
     autoinstall_known_extensions: "false",
@@ -50,4 +56,5 @@ export function duckdbSettings(memoryLimitMb: number): Record<string, string> {
     write_buffer_row_group_memory_limit: "16GiB",
     write_buffer_row_group_count: "64",
   };
+  return { config, keptMemory: `${keptMb}MiB` };
 }
