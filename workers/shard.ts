@@ -15,6 +15,7 @@ import { type PartitionStore, StoreError } from "../lib/store/event_store.ts";
 import { createLogger } from "../lib/telemetry/logger.ts";
 import type { FromShard, StartShard, ToShard } from "./protocol.ts";
 import { ShardLoop } from "./shard_loop.ts";
+import { lowerThreadPriority } from "./thread_priority.ts";
 
 declare const self: {
   onmessage: ((event: MessageEvent<ToShard>) => void) | null;
@@ -59,6 +60,7 @@ function reply(id: number, answer: () => Promise<FromShard>): void {
 }
 
 async function live(start: StartShard): Promise<void> {
+  lowerThreadPriority();
   const health = new Int32Array(start.health);
   const heartbeat = setInterval(() => Atomics.add(health, start.healthIndex, 1), HEARTBEAT_MS);
   const stores: PartitionStore[] = [];

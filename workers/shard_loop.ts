@@ -14,7 +14,7 @@ import {
 } from "../lib/config/limits.ts";
 import type { EventLogReader } from "../lib/log/event_log.ts";
 import { releaseRecords } from "../lib/log/release_records.ts";
-import { answerRollups } from "../lib/process/answer_rollups.ts";
+import { AnswerMemo } from "../lib/process/answer_memo.ts";
 import { type ApplyCounts, newApplyCounts } from "../lib/process/apply_record.ts";
 import type { PartitionProcessor } from "../lib/process/partition_processor.ts";
 import { encodeProgress, PROGRESS_FRAME } from "../lib/process/progress_frame.ts";
@@ -56,6 +56,7 @@ interface Lane {
 export class ShardLoop {
   readonly #parts: ShardLoopParts;
   readonly #lanes: Lane[];
+  readonly #memo: AnswerMemo;
   #stopping = false;
   #failure: Error | null = null;
   #wake: () => void = () => {};
@@ -65,6 +66,7 @@ export class ShardLoop {
 
   constructor(parts: ShardLoopParts) {
     this.#parts = parts;
+    this.#memo = new AnswerMemo(parts.processors);
     this.#lanes = parts.processors.map((processor) => ({
       processor,
       commit: null,
@@ -124,7 +126,7 @@ export class ShardLoop {
   }
 
   answer(plan: RollupPlan): Promise<RollupPartial> {
-    return answerRollups(this.#parts.processors, plan, {
+    return this.#memo.answer(plan, {
       settle: async (processor) => {
         const lane = this.#lanes.find((each) => each.processor === processor)!;
         if (lane.commit !== null || processor.hasUncommitted) await this.#startCommit(lane);

@@ -5,7 +5,8 @@ import { planSeries, planSummary, type RollupPlan } from "../query/plan.ts";
 import type { LogRecord } from "../log/event_log.ts";
 import { openDuckdbPartition } from "../store/duckdb/mod.ts";
 import type { PartitionStore } from "../store/event_store.ts";
-import { answerRollups } from "./answer_rollups.ts";
+import { AnswerMemo } from "./answer_memo.ts";
+import type { AnswerContext } from "./answer_rollups.ts";
 import { RowBatchPool } from "./row_batch_pool.ts";
 import { PartitionProcessor, type ProcessorOptions } from "./partition_processor.ts";
 
@@ -97,6 +98,7 @@ class Partition {
   readonly #log: { record: SentRecord; receivedMs: number }[] = [];
   #store!: PartitionStore;
   processor!: PartitionProcessor;
+  #memo!: AnswerMemo;
   readonly #pool = new RowBatchPool();
   #clockMs = T0;
 
@@ -107,6 +109,7 @@ class Partition {
       memoryLimitMb: 64,
     });
     this.processor = await PartitionProcessor.open(this.#store, options, this.#pool, 0);
+    this.#memo = new AnswerMemo([this.processor]);
     for (let offset = this.processor.nextOffset; offset < this.#log.length; offset++) {
       this.#apply(offset);
     }
@@ -144,11 +147,13 @@ class Partition {
   }
 
   async ask(plan: RollupPlan): Promise<MergedRollup> {
-    const partial = await answerRollups([this.processor], plan, {
+    const context: AnswerContext = {
       settle: async (processor) => void await processor.commit(0),
       completeUntilMs: () => 0,
-    });
-    return new MergedRollup([partial]);
+    };
+    const first = await this.#memo.answer(plan, context);
+    assert.deepEqual(await this.#memo.answer(plan, context), first, "asked again at once");
+    return new MergedRollup([first]);
   }
 }
 

@@ -8,6 +8,7 @@
  */
 import assert from "node:assert/strict";
 import { Cell } from "../rollup/cell.ts";
+import { CellTable } from "./cell_table.ts";
 import type { HourGrains } from "./hour_grains.ts";
 import { MINUTE_MS, type RollupDelta, SERIES_SPAN } from "../rollup/rollup_delta.ts";
 import { WANT_ALL, WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "../rollup/want.ts";
@@ -38,10 +39,10 @@ export interface CellEntry {
 }
 
 export class RollupCells {
-  readonly #levels: [LevelCells, LevelCells, LevelCells] = [
-    new Map(),
-    new Map(),
-    new Map(),
+  readonly #levels: readonly [LevelCells, LevelCells, LevelCells] = [
+    new CellTable(),
+    new CellTable(),
+    new CellTable(),
   ];
   /** Buckets with stored cells, by level. */
   readonly #stored: [Set<number>, Set<number>, Set<number>] = [new Set(), new Set(), new Set()];
@@ -97,7 +98,7 @@ export class RollupCells {
     for (const { level, bucket, series } of targetsOf(delta)) {
       if (!this.#stored[level].has(bucket)) continue;
       for (const each of [series, this.allSeriesOf(series)]) {
-        const entry = this.#levels[level].get(bucket * SERIES_SPAN + each);
+        const entry = this.#levels[level].get(bucket, each);
         if (entry === null || entry?.have === WANT_ALL) continue;
         let wanted = needed[level].get(bucket);
         if (!wanted) needed[level].set(bucket, wanted = new Set());
@@ -118,8 +119,8 @@ export class RollupCells {
   /** Merges the delta into its minutes, hours and days. What it touches was `prepare`d. */
   apply(delta: RollupDelta): void {
     for (const { level, bucket, series, cell } of targetsOf(delta)) {
-      this.#mergeInto(level, bucket * SERIES_SPAN + series, cell);
-      this.#mergeInto(level, bucket * SERIES_SPAN + this.allSeriesOf(series), cell);
+      this.#mergeInto(level, bucket, series, cell);
+      this.#mergeInto(level, bucket, this.allSeriesOf(series), cell);
     }
     this.version++;
     for (const key of delta.hours.keys()) {
@@ -161,7 +162,8 @@ export class RollupCells {
     }
     for (const [key, cell] of cells) {
       const entry = { cell, have: WANT_ALL, dirty: false, used: true, bytes: 0 };
-      this.#levels[LEVEL_MINUTE].set(key, entry);
+      const minute = Math.floor(key / SERIES_SPAN);
+      this.#levels[LEVEL_MINUTE].set(minute, key - minute * SERIES_SPAN, entry);
       this.#account(entry);
     }
     this.#derived.set(hour, [...cells.keys()]);
@@ -169,9 +171,10 @@ export class RollupCells {
 
   #forgetDerived(hour: number): void {
     for (const key of this.#derived.get(hour) ?? []) {
-      const entry = this.#levels[LEVEL_MINUTE].get(key);
+      const minute = Math.floor(key / SERIES_SPAN);
+      const entry = this.#levels[LEVEL_MINUTE].get(minute, key - minute * SERIES_SPAN);
       if (!entry) continue;
-      this.#levels[LEVEL_MINUTE].delete(key);
+      this.#levels[LEVEL_MINUTE].delete(minute, key - minute * SERIES_SPAN);
       this.#bytes -= entry.bytes;
     }
     this.#derived.delete(hour);
@@ -191,7 +194,7 @@ export class RollupCells {
     for (let bucket = fromBucket; bucket < toBucket; bucket++) {
       if (!this.#stored[level].has(bucket)) continue;
       for (const each of series) {
-        const entry = this.#levels[level].get(bucket * SERIES_SPAN + each);
+        const entry = this.#levels[level].get(bucket, each);
         if (entry === null) continue;
         if (entry !== undefined && (entry.have & want) === want) continue;
         missing |= entry === undefined ? want : want & ~entry.have;
@@ -213,9 +216,8 @@ export class RollupCells {
     for (const cell of stored) this.#takeStored(cell, missing);
     for (let bucket = from; bucket < to; bucket++) {
       for (const each of series) {
-        const key = bucket * SERIES_SPAN + each;
-        if (this.#levels[level].has(key)) continue;
-        this.#levels[level].set(key, null);
+        if (this.#levels[level].get(bucket, each) !== undefined) continue;
+        this.#levels[level].set(bucket, each, null);
         this.#bytes += ABSENT_BYTES;
       }
     }
@@ -233,7 +235,7 @@ export class RollupCells {
 
   /** The cell if memory has one; call `ensure` first. */
   get(level: Level, bucket: number, series: number): Cell | null {
-    const entry = this.#levels[level].get(bucket * SERIES_SPAN + series);
+    const entry = this.#levels[level].get(bucket, series);
     if (!entry) return null;
     entry.used = true;
     return entry.cell;
@@ -245,8 +247,9 @@ export class RollupCells {
     for (const level of LEVELS) {
       for (const key of this.#dirty[level]) {
         const bucket = Math.floor(key / SERIES_SPAN);
-        const entry = this.#levels[level].get(key)!;
-        cells.push(storedForm(level, bucket, key - bucket * SERIES_SPAN, entry.cell));
+        const series = key - bucket * SERIES_SPAN;
+        const entry = this.#levels[level].get(bucket, series)!;
+        cells.push(storedForm(level, bucket, series, entry.cell));
       }
     }
     return cells;
@@ -257,8 +260,9 @@ export class RollupCells {
     this.#flushes++;
     for (const level of LEVELS) {
       for (const key of this.#dirty[level]) {
-        this.#levels[level].get(key)!.dirty = false;
-        this.#stored[level].add(Math.floor(key / SERIES_SPAN));
+        const bucket = Math.floor(key / SERIES_SPAN);
+        this.#levels[level].get(bucket, key - bucket * SERIES_SPAN)!.dirty = false;
+        this.#stored[level].add(bucket);
       }
       this.#dirty[level].clear();
     }
@@ -270,14 +274,14 @@ export class RollupCells {
     for (const hour of this.#derived.keys()) this.#forgetDerived(hour);
     for (let sweep = 0; sweep < 2 && this.#bytes > budgetBytes; sweep++) {
       for (const level of LEVELS) {
-        for (const [key, entry] of this.#levels[level]) {
+        for (const [bucket, series, entry] of this.#levels[level].entries()) {
           if (this.#bytes <= budgetBytes) return;
           if (entry === null) {
-            this.#levels[level].delete(key);
+            this.#levels[level].delete(bucket, series);
             this.#bytes -= ABSENT_BYTES;
           } else if (entry.used) entry.used = false;
           else if (!entry.dirty) {
-            this.#levels[level].delete(key);
+            this.#levels[level].delete(bucket, series);
             this.#bytes -= entry.bytes;
           }
         }
@@ -285,33 +289,32 @@ export class RollupCells {
     }
   }
 
-  #mergeInto(level: Level, key: number, change: Cell): void {
-    let entry = this.#levels[level].get(key);
+  #mergeInto(level: Level, bucket: number, series: number, change: Cell): void {
+    let entry = this.#levels[level].get(bucket, series);
     if (!entry) {
       if (entry === null) this.#bytes -= ABSENT_BYTES;
       entry = { cell: new Cell(), have: WANT_ALL, dirty: false, used: true, bytes: 0 };
-      this.#levels[level].set(key, entry);
+      this.#levels[level].set(bucket, series, entry);
     }
     assert(entry.have === WANT_ALL, "a cell is changed only when all of it is in memory");
     entry.cell.merge(change);
     entry.used = true;
     if (!entry.dirty) {
       entry.dirty = true;
-      this.#dirty[level].add(key);
+      this.#dirty[level].add(bucket * SERIES_SPAN + series);
     }
     this.#account(entry);
   }
 
   #takeStored(stored: StoredCell, want: number): void {
-    const map = this.#levels[stored.level];
-    const key = stored.bucket * SERIES_SPAN + stored.series;
-    let entry = map.get(key);
+    const table = this.#levels[stored.level];
+    let entry = table.get(stored.bucket, stored.series);
     // A cell that is whole in memory is newer than what the store has.
     if (entry && (entry.dirty || entry.have === WANT_ALL)) return;
     if (!entry) {
       if (entry === null) this.#bytes -= ABSENT_BYTES;
       entry = { cell: new Cell(), have: 0, dirty: false, used: true, bytes: 0 };
-      map.set(key, entry);
+      table.set(stored.bucket, stored.series, entry);
     }
     const cell = entry.cell;
     cell.events = stored.events;
@@ -335,7 +338,7 @@ export class RollupCells {
   }
 }
 
-type LevelCells = Map<number, CellEntry | null>;
+type LevelCells = CellTable<CellEntry>;
 
 const LEVELS: readonly Level[] = [LEVEL_MINUTE, LEVEL_HOUR, LEVEL_DAY];
 

@@ -6,6 +6,7 @@ import { EXIT_WORKER_DIED, EXIT_WORKER_HUNG } from "../../lib/config/exit_codes.
 import { ACK_RING_BYTES, HANG_MS, HEARTBEAT_MS, RING_BYTES } from "../../lib/config/limits.ts";
 import { LogError } from "../../lib/log/event_log.ts";
 import { createLogSignal } from "../../lib/log/sqlite/mod.ts";
+import { HeartbeatWatch } from "../../lib/process/heartbeat_watch.ts";
 import { createRing } from "../../lib/ring/ring.ts";
 import type { WriterReply, WriterRequest } from "../../workers/writer_port.ts";
 import { DurableProducer } from "./durable_producer.ts";
@@ -32,8 +33,6 @@ export class WriterHost {
   #worker: Worker | null = null;
   #watch: ReturnType<typeof setInterval> | undefined;
   #stopped: () => void = () => {};
-  #lastBeat = 0;
-  #lastBeatAtMs = 0;
   #fatal = false;
 
   constructor(options: WriterHostOptions) {
@@ -89,12 +88,12 @@ export class WriterHost {
 
   /** Writes all that was taken, then closes the log. */
   async stop(): Promise<void> {
-    clearInterval(this.#watch);
     if (this.#worker !== null && !this.#fatal) {
       const stopped = new Promise<void>((resolve) => this.#stopped = resolve);
       this.#send({ kind: "stop" });
       await stopped;
     }
+    clearInterval(this.#watch);
     this.producer.close();
     this.#worker?.terminate();
     this.#worker = null;
@@ -108,16 +107,10 @@ export class WriterHost {
   }
 
   #watchHeartbeat(): void {
-    const beats = new Int32Array(this.#health);
-    this.#lastBeatAtMs = Date.now();
+    const heartbeat = new HeartbeatWatch(this.#health, 0);
     this.#watch = setInterval(() => {
-      const beat = Atomics.load(beats, 0);
-      if (beat !== this.#lastBeat) {
-        this.#lastBeat = beat;
-        this.#lastBeatAtMs = Date.now();
-      } else if (Date.now() - this.#lastBeatAtMs >= HANG_MS) {
-        this.#die(EXIT_WORKER_HUNG, `the log's writer has not turned for ${HANG_MS} ms`);
-      }
+      if (!heartbeat.hangs(performance.now())) return;
+      this.#die(EXIT_WORKER_HUNG, `the log's writer has not turned for ${HANG_MS} ms`);
     }, HEARTBEAT_MS);
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StoreError } from "../event_store.ts";
-import { isInvalidated, toStoreError } from "./duckdb_error.ts";
+import { isInvalidated, isOutOfMemory, toStoreError } from "./duckdb_error.ts";
 
 const cases = [
   ['IO Error: Could not set lock on file "a": Conflicting lock is held', "RTA_STORE_LOCKED"],
@@ -38,4 +38,11 @@ Deno.test("isInvalidated() tells the end of a database from a failed statement",
   assert.equal(isInvalidated(new Error(gone)), true);
   assert.equal(isInvalidated(new Error("Parser Error: syntax error")), false);
   assert.equal(isInvalidated(new Error("INTERRUPT Error: Interrupted!")), false);
+});
+
+Deno.test("isOutOfMemory() tells a memory limit that was reached from other failures", () => {
+  const pin = "TransactionContext Error: Failed to commit: failed to pin block of size 256.0 KiB";
+  assert.equal(isOutOfMemory(new Error(pin)), true);
+  assert.equal(isOutOfMemory(new Error("Out of Memory Error: failed to allocate data")), true);
+  assert.equal(isOutOfMemory(new Error("IO Error: No space left on device")), false);
 });

@@ -33,7 +33,7 @@ import { createAppender } from "./table_appender.ts";
 const SMALL_COMMIT_ROWS = 16_384;
 
 /** While catching up, memory is trimmed after so many rows. */
-const TRIM_EVERY_ROWS = 262_144;
+const TRIM_EVERY_ROWS = 131_072;
 
 /** Memory is trimmed after so many reads. */
 const TRIM_EVERY_READS = 64;

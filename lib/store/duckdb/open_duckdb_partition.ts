@@ -8,7 +8,7 @@ import { DuckdbPartition, type DuckdbSettings } from "./duckdb_partition.ts";
  * What one piece of work may need above what is kept, MiB: a commit of long rows and a few reads of
  * them at the same time. Used for moments, and rarely.
  */
-const WORKING_MEMORY_MB = 96;
+const WORKING_MEMORY_MB = 64;
 
 /** Less than this is not worth caching anything in, MiB. */
 const KEPT_MEMORY_MB_MIN = 16;
@@ -18,7 +18,11 @@ export interface DuckdbPartitionOptions {
   /** The data folder; made when it does not exist. */
   readonly folder: string;
   readonly partition: number;
-  /** Memory of DuckDB's that this file keeps between one piece of work and the next, MiB. */
+  /**
+   * Memory of DuckDB's that this file keeps between one piece of work and the next, MiB; 16 is
+   * enough. Four files of 16 in one process took 90 MB at rest and 145 MB in the middle of commits
+   * of 65,536 rows, one after the other, at 780,000 rows/s on one core; of 32, 155 and 200 MB.
+   */
   readonly memoryLimitMb: number;
 }
 
