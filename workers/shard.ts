@@ -15,7 +15,6 @@ import { type PartitionStore, StoreError } from "../lib/store/event_store.ts";
 import { createLogger } from "../lib/telemetry/logger.ts";
 import type { FromShard, StartShard, ToShard } from "./protocol.ts";
 import { ShardLoop } from "./shard_loop.ts";
-import { lowerThreadPriority } from "./thread_priority.ts";
 
 declare const self: {
   onmessage: ((event: MessageEvent<ToShard>) => void) | null;
@@ -60,7 +59,6 @@ function reply(id: number, answer: () => Promise<FromShard>): void {
 }
 
 async function live(start: StartShard): Promise<void> {
-  lowerThreadPriority();
   const health = new Int32Array(start.health);
   const heartbeat = setInterval(() => Atomics.add(health, start.healthIndex, 1), HEARTBEAT_MS);
   const stores: PartitionStore[] = [];
