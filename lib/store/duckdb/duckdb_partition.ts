@@ -61,6 +61,7 @@ export class DuckdbPartition implements PartitionStore {
   /** What was done since memory was last trimmed. */
   #untrimmedRows = 0;
   #untrimmedReads = 0;
+  #trimming = false;
   #walBytes = 0;
   readonly #reads = new Set<Promise<unknown>>();
 
@@ -229,7 +230,7 @@ export class DuckdbPartition implements PartitionStore {
     const due = rows > SMALL_COMMIT_ROWS
       ? this.#untrimmedRows >= TRIM_EVERY_ROWS
       : checkpointed || flushed || this.#untrimmedRows > SMALL_COMMIT_ROWS;
-    if (due) void this.#takeTurn(() => this.#trimMemory());
+    if (due) this.#trimSoon();
   }
 
   /**
@@ -250,7 +251,14 @@ export class DuckdbPartition implements PartitionStore {
   /** Trims memory once a large read is done. */
   async #trimAfter(read: Promise<void>): Promise<void> {
     await read;
-    void this.#takeTurn(() => this.#trimMemory());
+    this.#trimSoon();
+  }
+
+  /** Trims memory in the next turn of the writing side, unless that is going to happen anyway. */
+  #trimSoon(): void {
+    if (this.#trimming) return;
+    this.#trimming = true;
+    void this.#takeTurn(() => this.#trimMemory().finally(() => this.#trimming = false));
   }
 
   /**
@@ -280,9 +288,7 @@ export class DuckdbPartition implements PartitionStore {
     this.#reads.add(reading);
     try {
       const answer = await reading;
-      if (++this.#untrimmedReads === TRIM_EVERY_READS) {
-        void this.#takeTurn(() => this.#trimMemory());
-      }
+      if (++this.#untrimmedReads >= TRIM_EVERY_READS) this.#trimSoon();
       return answer;
     } catch (error) {
       this.#invalidated ||= isInvalidated(error);
