@@ -9,6 +9,7 @@
 import {
   COMMIT_PAUSE_FACTOR,
   COMMIT_PAUSE_MS_MIN,
+  COMMIT_ROWS,
   LAG_EVENTS_CATCHING_UP,
   SHARD_READ_BYTES_MAX,
 } from "../lib/config/limits.ts";
@@ -22,7 +23,6 @@ import type { RingWriter } from "../lib/ring/ring.ts";
 import type { RollupPartial } from "../lib/query/partial.ts";
 import type { RollupPlan } from "../lib/query/plan.ts";
 import type { UserEventsQuery } from "../lib/store/event_store.ts";
-import { ROWS_PER_COMMIT_MAX } from "../lib/store/row_batch.ts";
 import { macrotask } from "./macrotask.ts";
 import type { ShardFault, UserAnswer } from "./protocol.ts";
 
@@ -180,7 +180,7 @@ export class ShardLoop {
   async #pull(lane: Lane): Promise<boolean> {
     const { processor } = lane;
     if (this.#lag(lane) <= 0) return false;
-    if (processor.pendingRows >= ROWS_PER_COMMIT_MAX) {
+    if (processor.pendingRows >= COMMIT_ROWS) {
       await this.#startCommit(lane);
       this.#catchingUp = null;
       return true;

@@ -130,6 +130,8 @@ export const ROLLUP_TYPES_MAX = 1_000;
 export const SHARD_READ_BYTES_MAX = MIB;
 /** A partition further behind the log than this commits full batches only, events. */
 export const LAG_EVENTS_CATCHING_UP = 20_000;
+/** Rows of one commit while catching up: twice as many are no faster and need twice the memory. */
+export const COMMIT_ROWS = 65_536;
 /** After a commit a caught-up partition rests this many times as long as the commit took. */
 export const COMMIT_PAUSE_FACTOR = 15;
 /** Shortest rest between two commits of a partition, ms. */

@@ -121,7 +121,7 @@ export const VARIABLES = {
       "before their time",
   ),
   RTA_STORE_MEMORY_MB: wholeNumber(
-    "256",
+    "64",
     32,
     1_048_576,
     "MiB",

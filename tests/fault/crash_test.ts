@@ -83,7 +83,7 @@ async function playRound(
   }
   await using server = await startServer({ dataFolder });
   address.set(server.urls.ingestion);
-  await load.moreRequests(20 + random.below(300));
+  await load.moreRequests(20 + random.below(180));
   if (extra === "stop_well") {
     assert.equal(await server.stop(), 0);
   } else {
