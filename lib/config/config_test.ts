@@ -28,7 +28,7 @@ Deno.test("readConfig() gives the documented defaults when nothing is set", () =
     logLevel: "info",
     dedupWindowSeconds: 3600,
     dedupMemoryMb: 96,
-    storeMemoryMb: 256,
+    storeMemoryMb: 64,
     logRetentionHours: 24,
     commitIntervalMs: 500,
     sessionGapMinutes: 30,
