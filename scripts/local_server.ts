@@ -4,6 +4,7 @@
  * Whether it runs is read from the locks that the platform and its restart loop hold in the data
  * folder, not from process ids, which a crash leaves behind and the system gives to others.
  */
+import { isFileLocked } from "../lib/data_folder/data_folder.ts";
 import { join, relative, resolve } from "node:path";
 import { type Config, ConfigError, readConfig, type Role } from "../lib/config/config.ts";
 import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from "../lib/config/exit_codes.ts";
@@ -132,7 +133,9 @@ export function urls(config: Pick<Config, "host" | "ports" | "roles" | "dataFold
 
 /** The processes that hold the folder, the restart loop first; `pid` null = not noted yet. */
 function runningOn(dataFolder: string): { name: string; pid: number | null }[] {
-  return holders.filter(({ lock }) => isLocked(join(dataFolder, lock))).map(({ name, pid }) => ({
+  return holders.filter(({ lock }) => isFileLocked(join(dataFolder, lock))).map((
+    { name, pid },
+  ) => ({
     name,
     pid: readPid(join(dataFolder, pid)),
   }));
@@ -144,16 +147,6 @@ function readPid(path: string): number | null {
     return Number.isInteger(pid) && pid > 0 ? pid : null;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
-
-function isLocked(path: string): boolean {
-  try {
-    using file = Deno.openSync(path, { read: true, write: true });
-    return !file.tryLockSync(true);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }

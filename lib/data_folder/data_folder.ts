@@ -64,6 +64,17 @@ export function lockDataFolder(path: string): DataFolder {
   };
 }
 
+/** Whether a process holds the lock on this file; false when there is no such file. */
+export function isFileLocked(path: string): boolean {
+  try {
+    using file = Deno.openSync(path, { read: true, write: true });
+    return !file.tryLockSync(true);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 function readPid(folder: string): string | null {
   try {
     return Deno.readTextFileSync(`${folder}/rta.pid`).trim() || null;

@@ -9,7 +9,8 @@
  * hour, from the log alone, and shows in what is stored: an hour with cells but without minutes.
  */
 
-const HOUR_MS = 3_600_000;
+import { HOUR_MS } from "../rollup/rollup_delta.ts";
+
 /** An event older than this on arrival makes a new hour a whole one, ms. */
 const RECENT_MS = 2 * HOUR_MS;
 

@@ -127,10 +127,6 @@ export class PartitionProcessor {
     return this.#committing !== null;
   }
 
-  get dedupSize(): number {
-    return this.#memory.dedup.size;
-  }
-
   /** Ids and users forgotten before their time because memory was full. */
   get evicted(): number {
     return this.#memory.dedup.evicted + this.#memory.sessions.evicted;

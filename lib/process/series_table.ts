@@ -3,16 +3,14 @@
  *
  * Looking up goes by the bytes of the type as they stand in the event, so the hot path makes no
  * string. Every project also has the series of all its types together (type null), and one,
- * `OTHER_TYPE`, that stands in the rollups for types beyond `ROLLUP_TYPES_MAX` of a project; rows
+ * `OTHER_TYPES`, that stands in the rollups for types beyond `ROLLUP_TYPES_MAX` of a project; rows
  * always keep the real type.
  */
 import { ROLLUP_TYPES_MAX } from "../config/limits.ts";
 import { decodeUtf8, encodeUtf8 } from "../event/text_coding.ts";
+import { OTHER_TYPES } from "../query/summary.ts";
 import { hash64 } from "../sketch/hash64.ts";
 import type { Series } from "../store/event_store.ts";
-
-/** The rollup type of everything past the limit. Not a type a client would choose. */
-export const OTHER_TYPE = "(other)";
 
 const TABLE_MIN = 64;
 
@@ -34,7 +32,7 @@ export interface SeriesEntry {
   /** hash64 of the type's bytes with the project's seed; two types never share it in practice. */
   readonly hashLo: number;
   readonly hashHi: number;
-  /** The series its events are rolled up under: itself, or the project's OTHER_TYPE. */
+  /** The series its events are rolled up under: itself, or the project's OTHER_TYPES. */
   rollup: number;
 }
 
@@ -112,12 +110,12 @@ export class SeriesTable {
     return this.#byId.length;
   }
 
-  /** Makes the OTHER_TYPE series when the project's next type will be past the limit. */
+  /** Makes the OTHER_TYPES series when the project's next type will be past the limit. */
   #makeOther(project: ProjectEntry, type: string): void {
     if (project.types.size < ROLLUP_TYPES_MAX || project.otherSeries !== null) return;
-    if (type === OTHER_TYPE) return;
-    const other = this.#addType(project, OTHER_TYPE, this.#byId.length);
-    this.#fresh.push({ id: other.id, project: project.name, type: OTHER_TYPE });
+    if (type === OTHER_TYPES) return;
+    const other = this.#addType(project, OTHER_TYPES, this.#byId.length);
+    this.#fresh.push({ id: other.id, project: project.name, type: OTHER_TYPES });
   }
 
   #addProject(name: string, id: number): ProjectEntry {
@@ -137,12 +135,12 @@ export class SeriesTable {
   }
 
   #addType(project: ProjectEntry, type: string, id: number): SeriesEntry {
-    const past = project.types.size >= ROLLUP_TYPES_MAX && type !== OTHER_TYPE;
+    const past = project.types.size >= ROLLUP_TYPES_MAX && type !== OTHER_TYPES;
     const bytes = encodeUtf8(type);
     hash64(bytes, 0, bytes.length, project.seed, this.#hash);
     const [hashLo, hashHi] = this.#hash;
     const entry: SeriesEntry = { id, project, type, hashLo, hashHi, rollup: id };
-    if (type === OTHER_TYPE) project.otherSeries = id;
+    if (type === OTHER_TYPES) project.otherSeries = id;
     if (past) entry.rollup = project.otherSeries!;
     project.types.set(type, entry);
     this.#byId[id] = entry;

@@ -100,7 +100,6 @@ export class ShardPool {
   readonly #options: ShardPoolOptions;
   readonly #slots: Slot[];
   readonly #health: SharedArrayBuffer;
-  readonly #progress = new Map<number, Progress>();
   #watch: ReturnType<typeof setInterval> | undefined;
   #nextId = 1;
   #stopping = false;
@@ -151,11 +150,6 @@ export class ShardPool {
 
   get shards(): number {
     return this.#slots.length;
-  }
-
-  /** Latest progress of a partition, if it has sent any. */
-  progress(partition: number): Progress | undefined {
-    return this.#progress.get(partition);
   }
 
   /** Every shard's part of the answer. */
@@ -302,7 +296,6 @@ export class ShardPool {
       while (reader.peek()) {
         if (reader.kind === PROGRESS_FRAME) {
           const progress = decodeProgress(reader.view);
-          this.#progress.set(progress.partition, progress);
           this.#options.onProgress(progress);
         }
         reader.release();

@@ -3,6 +3,7 @@
  * one is given, ended by its id. `startServer` gives a `serve` that is ready; `spawnRta` gives any
  * command at once, for tests of what happens before that.
  */
+import { isFileLocked } from "../../lib/data_folder/data_folder.ts";
 import { SERVE_PERMISSIONS } from "../../services/supervise.ts";
 import { waitUntil, withDeadline } from "./deadline.ts";
 
@@ -187,7 +188,7 @@ class SpawnedRta implements RtaProcess {
   /** Ends the `serve` that a killed `run` left behind. The lock says that its id is still its own. */
   async #killHolder(): Promise<void> {
     await waitUntil(() => {
-      if (!isHeld(`${this.dataFolder}/rta.lock`)) return true;
+      if (!isFileLocked(`${this.dataFolder}/rta.lock`)) return true;
       const pid = Number(Deno.readTextFileSync(`${this.dataFolder}/rta.pid`));
       if (pid > 0) Deno.kill(pid, "SIGKILL");
       return false;
@@ -207,16 +208,5 @@ class SpawnedRta implements RtaProcess {
     const lines = (this.#line + text).split("\n");
     this.#line = lines.pop()!;
     for (const line of lines) if (line.startsWith("{")) this.entries.push(JSON.parse(line));
-  }
-}
-
-/** Whether a process holds the lock on this file. */
-function isHeld(path: string): boolean {
-  try {
-    using file = Deno.openSync(path, { read: true, write: true });
-    return !file.tryLockSync(true);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }
