@@ -12,6 +12,8 @@ export interface GateStep {
   readonly args: readonly string[];
   readonly kind: "verdict" | "tests";
   readonly env?: Readonly<Record<string, string>>;
+  /** Some of its tests take the broker that the gate starts for all of them. */
+  readonly takesKafka: boolean;
   /** When the step is killed and counted as failed, ms. */
   readonly deadlineMs: number;
 }
@@ -42,7 +44,7 @@ export function gateSteps(
 ): GateStep[] {
   const isTest = (path: string) => /_test\.tsx?$/.test(path);
   const pure = paths.filter((path) => pureFolder.test(path) && !isTest(path));
-  const verdict = { kind: "verdict", deadlineMs: 5 * minuteMs } as const;
+  const verdict = { kind: "verdict", takesKafka: false, deadlineMs: 5 * minuteMs } as const;
   const steps: GateStep[] = [
     { ...verdict, name: "fmt", args: ["fmt", "--check"] },
     { ...verdict, name: "lint", args: ["lint"] },
@@ -64,6 +66,7 @@ export function gateSteps(
         .concat(`--junit-path=${reportOf(group)}`, files),
       kind: "tests",
       env: { DENO_JOBS: "2" },
+      takesKafka: group in testFolders,
       deadlineMs: 20 * minuteMs,
     });
   }

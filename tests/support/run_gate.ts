@@ -8,6 +8,9 @@
 import { join } from "node:path";
 import { isTypeScript, ROOT, sourceTree } from "../tidy/source_tree.ts";
 import { type GateStep, gateSteps, STEP_NAMES } from "./gate_steps.ts";
+import { type KafkaBroker, startKafkaBroker } from "./kafka_broker.ts";
+import { CannotRunHere } from "./kafka_java.ts";
+import { KAFKA_VARIABLE, NO_KAFKA_VARIABLE } from "./kafka_shared.ts";
 import { addCounts, countLine, countTests, skippedTests, type TestCounts } from "./test_counts.ts";
 
 const reports = join(ROOT, ".cache", "gate");
@@ -19,10 +22,11 @@ async function runGate(steps: readonly GateStep[]): Promise<number> {
   const sum: TestCounts = { passed: 0, failed: 0, skipped: 0 };
   const table: string[] = [];
   const skipped: string[] = [];
+  await using kafka = new GateKafka();
   for (const step of steps) {
     console.log(`\n== ${step.name}`);
     const startedAt = performance.now();
-    const { counts, report } = await runStep(step);
+    const { counts, report } = await runStep(step, step.takesKafka ? await kafka.env() : {});
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
     addCounts(sum, counts);
     skipped.push(...skippedTests(report ?? ""));
@@ -37,13 +41,46 @@ async function runGate(steps: readonly GateStep[]): Promise<number> {
   return sum.failed === 0 && sum.passed > 0 ? 0 : 1;
 }
 
+/** The one broker of a run, started for the first step that takes one. */
+class GateKafka implements AsyncDisposable {
+  #broker: KafkaBroker | null = null;
+  #env: Record<string, string> | null = null;
+
+  /** The variables that tell tests where it is, or why there is none. */
+  async env(): Promise<Record<string, string>> {
+    this.#env ??= await this.#start();
+    return this.#env;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#broker?.dispose();
+  }
+
+  async #start(): Promise<Record<string, string>> {
+    // A broker that the caller names is what the tests take without our doing.
+    if (Deno.env.get(KAFKA_VARIABLE)) return {};
+    try {
+      this.#broker = await startKafkaBroker();
+    } catch (error) {
+      // Tests that can't run are skipped, each counted; a broker that fails makes the gate fail.
+      if (error instanceof CannotRunHere) return { [NO_KAFKA_VARIABLE]: error.message };
+      throw error;
+    }
+    console.log(`Kafka on ${this.#broker.bootstrap}, up in ${Math.round(this.#broker.startMs)} ms`);
+    return { [KAFKA_VARIABLE]: this.#broker.bootstrap };
+  }
+}
+
 /** Runs one step with its output shown; one that is late is killed and has failed. */
-async function runStep(step: GateStep): Promise<{ counts: TestCounts; report: string | null }> {
+async function runStep(
+  step: GateStep,
+  env: Record<string, string>,
+): Promise<{ counts: TestCounts; report: string | null }> {
   if (step.kind === "tests") await Deno.remove(reportOf(step.name)).catch(() => {});
   const child = new Deno.Command(Deno.execPath(), {
     args: [...step.args],
     cwd: ROOT,
-    env: { ...(Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" }), ...step.env },
+    env: { ...(Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" }), ...step.env, ...env },
     stdin: "null",
   }).spawn();
   const late = setTimeout(() => {

@@ -47,3 +47,8 @@ Deno.test("gateSteps() leaves tests out of the PURE check, and groups without te
   assert.deepEqual(steps.map(({ name }) => name), ["fmt", "lint", "check", "pure", "unit"]);
   assert.deepEqual(steps[3].args.slice(4), ["lib/event/a.ts"]);
 });
+
+Deno.test("gateSteps() gives the broker to tests that open ports, and to nothing else", () => {
+  const steps = gateSteps(["lib/a_test.ts", "tests/fault/b_test.ts"], () => "r");
+  assert.deepEqual(steps.filter((step) => step.takesKafka).map(({ name }) => name), ["fault"]);
+});
