@@ -22,6 +22,9 @@ rta = $(deno) run --frozen --no-prompt --allow-net --allow-read --allow-write --
 local = $(deno) run --frozen --no-prompt --allow-net --allow-read --allow-write --allow-env \
 	--allow-run scripts/local_server.ts
 
+# Acts on a Kafka cluster, by default on this machine's.
+topics = export RTA_KAFKA_BROKERS="$${RTA_KAFKA_BROKERS:-127.0.0.1:9092}"; $(rta) topics
+
 gate = $(deno) run --frozen -A tests/support/run_gate.ts
 
 help: ## List the targets
@@ -64,6 +67,15 @@ generate-data: setup ## Send N=1000000 made-up events, the same for the same SEE
 	@$(rta) generate --events $(N) --seed $(SEED) \
 		--url "http://127.0.0.1:$${RTA_INGESTION_PORT:-8081}"
 
+create-topics: setup ## Create the platform's topics on Kafka (RTA_KAFKA_BROKERS) that are not there
+	@$(topics) create
+
+list-topics: setup ## List the topics of the Kafka cluster, with partitions and records
+	@$(topics) list
+
+kafka-console: setup ## Print the events' Kafka records as they come; FROM_BEGINNING=1 for all, TOPIC=name
+	@$(topics) tail $(if $(FROM_BEGINNING),--from-beginning) $(TOPIC)
+
 test: setup ## The whole gate: format, lint, types, and every test
 	@$(gate)
 
@@ -85,5 +97,5 @@ lint: setup ## Lint every file
 check: setup ## Check the types of every file, and that PURE folders use nothing but the language
 	@$(gate) check pure
 
-.PHONY: help setup run dev stop clean health ready lag urls logs example generate-data test test-unit \
-	test-integration bench fmt lint check
+.PHONY: help setup run dev stop clean health ready lag urls logs example generate-data create-topics \
+	list-topics kafka-console test test-unit test-integration bench fmt lint check

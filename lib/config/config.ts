@@ -10,6 +10,34 @@ import { type VariableName, VARIABLES } from "./variables.ts";
 export type { LogLevel, Role, VariableName };
 export { ROLES } from "./variables.ts";
 
+/** How Kafka is reached and used. */
+export interface KafkaConfig {
+  /** host:port each. */
+  readonly brokers: readonly string[];
+  readonly topic: string;
+  readonly metricsTopic: string;
+  readonly dlqTopic: string;
+  readonly group: string;
+  readonly records: "single" | "batched";
+  readonly compression: "none" | "gzip" | "zstd";
+  /** Of topics that are created. */
+  readonly replication: number;
+  readonly retentionHours: number;
+  readonly sessionTimeoutMs: number;
+  /** Longest wait for brokers at the start. */
+  readonly waitSeconds: number;
+  readonly tls: null | {
+    readonly caFile?: string;
+    readonly certFile?: string;
+    readonly keyFile?: string;
+  };
+  readonly sasl: null | {
+    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+    readonly username: string;
+    readonly password: string;
+  };
+}
+
 /** The settings of one process. */
 export interface Config {
   readonly host: string;
@@ -18,8 +46,12 @@ export interface Config {
   readonly roles: ReadonlySet<Role>;
   /** As given: relative paths are relative to the working directory. */
   readonly dataFolder: string;
-  readonly log: "sqlite";
+  readonly log: "sqlite" | "kafka";
   readonly store: "duckdb";
+  /** Null unless `log` is kafka. */
+  readonly kafka: KafkaConfig | null;
+  /** Origin of the analytics role, for a gateway without it; null = in this process. */
+  readonly analyticsUrl: string | null;
   /** Shard workers; `min(shards, partitions)` of them get work. */
   readonly shards: number;
   /** Partitions of a data folder that is made now. */
@@ -63,6 +95,9 @@ export class ConfigError extends Error {
 /** Environment variables, as `Deno.env.toObject()` gives them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Partitions of a topic that is created. */
+const KAFKA_PARTITIONS_DEFAULT = 8;
+
 type Values = {
   [N in VariableName]: (typeof VARIABLES)[N]["schema"]["_output"] | null;
 };
@@ -85,6 +120,7 @@ export function readConfig(
   if (problems.length > 0) throw new ConfigError(problems);
   const config = configOf(values, cores);
   checkRoles(config, given, problems);
+  checkKafka(values, given, problems);
   checkPorts(config, problems);
   checkShards(config, values.RTA_SHARDS, problems);
   if (problems.length > 0) throw new ConfigError(problems);
@@ -119,7 +155,9 @@ function parseAll(given: Environment, problems: ConfigProblem[]): Values {
 
 function configOf(values: Values, cores: number): Omit<Config, "unknownVariables"> {
   const shardsGiven = values.RTA_SHARDS;
-  const partitions = values.RTA_PARTITIONS ?? Math.max(4, Math.min(cores, 256), shardsGiven ?? 0);
+  const kafka = kafkaOf(values);
+  const usual = kafka === null ? Math.max(4, Math.min(cores, 256)) : KAFKA_PARTITIONS_DEFAULT;
+  const partitions = values.RTA_PARTITIONS ?? Math.max(usual, shardsGiven ?? 0);
   return {
     host: values.RTA_HOST!,
     ports: {
@@ -133,6 +171,8 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
     dataFolder: values.RTA_DATA!,
     log: values.RTA_LOG!,
     store: values.RTA_STORE!,
+    kafka,
+    analyticsUrl: values.RTA_ANALYTICS_URL,
     shards: shardsGiven ?? Math.min(cores, partitions, 64),
     partitions,
     partitionsGiven: values.RTA_PARTITIONS !== null,
@@ -147,7 +187,61 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
   };
 }
 
-/** Which roles must live in one process on the embedded log and store. */
+function kafkaOf(values: Values): KafkaConfig | null {
+  if (values.RTA_LOG !== "kafka") return null;
+  const tls = {
+    ...(values.RTA_KAFKA_TLS_CA === null ? {} : { caFile: values.RTA_KAFKA_TLS_CA }),
+    ...(values.RTA_KAFKA_TLS_CERT === null ? {} : { certFile: values.RTA_KAFKA_TLS_CERT }),
+    ...(values.RTA_KAFKA_TLS_KEY === null ? {} : { keyFile: values.RTA_KAFKA_TLS_KEY }),
+  };
+  return {
+    brokers: values.RTA_KAFKA_BROKERS ?? [],
+    topic: values.RTA_KAFKA_TOPIC!,
+    metricsTopic: values.RTA_KAFKA_METRICS_TOPIC!,
+    dlqTopic: values.RTA_KAFKA_DLQ_TOPIC!,
+    group: values.RTA_KAFKA_GROUP!,
+    records: values.RTA_KAFKA_RECORDS!,
+    compression: values.RTA_KAFKA_COMPRESSION!,
+    replication: values.RTA_KAFKA_REPLICATION!,
+    retentionHours: values.RTA_KAFKA_RETENTION_HOURS!,
+    sessionTimeoutMs: values.RTA_KAFKA_SESSION_TIMEOUT_MS!,
+    waitSeconds: values.RTA_KAFKA_WAIT_SECONDS!,
+    tls: values.RTA_KAFKA_TLS === "on" ? tls : null,
+    sasl: values.RTA_KAFKA_SASL === "none" ? null : {
+      mechanism: values.RTA_KAFKA_SASL!,
+      username: values.RTA_KAFKA_USERNAME ?? "",
+      password: values.RTA_KAFKA_PASSWORD ?? "",
+    },
+  };
+}
+
+/** What the Kafka settings need of each other. */
+function checkKafka(values: Values, given: Environment, problems: ConfigProblem[]): void {
+  const refuse = (variable: VariableName, message: string) =>
+    problems.push({ variable, value: given[variable] ?? "", message });
+  if (values.RTA_LOG !== "kafka") return;
+  if (values.RTA_KAFKA_BROKERS === null) {
+    refuse(
+      "RTA_KAFKA_BROKERS",
+      `give ${VARIABLES.RTA_KAFKA_BROKERS.valid}: RTA_LOG=kafka needs it`,
+    );
+  }
+  if (values.RTA_KAFKA_SASL !== "none") {
+    for (const name of ["RTA_KAFKA_USERNAME", "RTA_KAFKA_PASSWORD"] as const) {
+      if (values[name] === null) refuse(name, "give it, or set RTA_KAFKA_SASL=none");
+    }
+  }
+  if (values.RTA_KAFKA_TLS === "off") {
+    for (const name of ["RTA_KAFKA_TLS_CA", "RTA_KAFKA_TLS_CERT", "RTA_KAFKA_TLS_KEY"] as const) {
+      if (values[name] !== null) refuse(name, "set RTA_KAFKA_TLS=on, or leave it out");
+    }
+  }
+  if ((values.RTA_KAFKA_TLS_CERT === null) !== (values.RTA_KAFKA_TLS_KEY === null)) {
+    refuse("RTA_KAFKA_TLS_CERT", "give RTA_KAFKA_TLS_CERT and RTA_KAFKA_TLS_KEY together");
+  }
+}
+
+/** Which roles must live in one process, by where log and store are kept. */
 function checkRoles(
   config: Omit<Config, "unknownVariables">,
   given: Environment,
@@ -163,14 +257,23 @@ function checkRoles(
         `open its files: add ${missing}`,
     );
   }
-  if (roles.has("consumer") && !roles.has("ingestion")) {
+  if (config.log === "sqlite" && roles.has("consumer") && !roles.has("ingestion")) {
     refuse(
       "RTA_LOG=sqlite keeps consumer and ingestion in one process, since new events are signalled " +
-        "in memory: add ingestion",
+        "in memory: add ingestion, or use RTA_LOG=kafka",
     );
   }
-  if (roles.has("gateway") && !(roles.has("ingestion") && roles.has("analytics"))) {
-    refuse("gateway answers from ingestion and analytics of its own process: add both");
+  if (roles.has("gateway") && !roles.has("analytics") && config.analyticsUrl === null) {
+    refuse(
+      "gateway answers questions from analytics: add it, or name the process that has it by " +
+        "RTA_ANALYTICS_URL",
+    );
+  }
+  if (config.log === "sqlite" && roles.has("gateway") && !roles.has("ingestion")) {
+    refuse(
+      "RTA_LOG=sqlite has one process that writes, and gateway takes events in: add ingestion, or " +
+        "use RTA_LOG=kafka",
+    );
   }
 }
 
@@ -195,6 +298,8 @@ function checkShards(
   shardsGiven: number | null,
   problems: ConfigProblem[],
 ): void {
+  // A topic that is there already may have more partitions than a new one would get.
+  if (config.log === "kafka") return;
   if (shardsGiven === null || shardsGiven <= config.partitions) return;
   problems.push({
     variable: "RTA_SHARDS",

@@ -22,6 +22,8 @@ Deno.test("readConfig() gives the documented defaults when nothing is set", () =
     dataFolder: "./data",
     log: "sqlite",
     store: "duckdb",
+    kafka: null,
+    analyticsUrl: null,
     shards: 2,
     partitions: 4,
     partitionsGiven: false,
@@ -70,7 +72,15 @@ Deno.test("readConfig() names variable, value and what is valid when a value is 
     ["RTA_METRICS_PORT", "99999999999999999999", /port number/],
     ["RTA_ROLES", "ingestion,cook", /all, or a list of ingestion, consumer/],
     ["RTA_ROLES", ",", /all, or a list/],
-    ["RTA_LOG", "kafka", /sqlite \(kafka is not built yet\)/],
+    ["RTA_LOG", "redis", /one of sqlite, kafka/],
+    ["RTA_KAFKA_BROKERS", "localhost", /host:port/],
+    ["RTA_KAFKA_BROKERS", "a:1,,b:2", /host:port/],
+    ["RTA_KAFKA_TOPIC", "a topic", /letters, digits/],
+    ["RTA_KAFKA_RECORDS", "many", /single, batched/],
+    ["RTA_KAFKA_COMPRESSION", "lz4", /none, gzip, zstd/],
+    ["RTA_KAFKA_SESSION_TIMEOUT_MS", "10", /1000 to/],
+    ["RTA_KAFKA_SASL", "gssapi", /scram-sha-256/],
+    ["RTA_ANALYTICS_URL", "analytics:8083", /http/],
     ["RTA_STORE", "clickhouse", /duckdb \(clickhouse is not built yet\)/],
     ["RTA_SHARDS", "0", /1 to 64/],
     ["RTA_PARTITIONS", "257", /1 to 256/],
@@ -99,7 +109,8 @@ Deno.test("readConfig() refuses roles when the embedded log and store cannot spl
     ["ingestion,consumer", /add analytics/],
     ["analytics", /add consumer/],
     ["consumer,analytics", /add ingestion/],
-    ["ingestion,gateway", /ingestion and analytics/],
+    ["ingestion,gateway", /RTA_ANALYTICS_URL/],
+    ["consumer,analytics,gateway", /add ingestion/],
   ];
   for (const [roles, message] of cases) {
     assert.match(problemsOf({ RTA_ROLES: roles }).join(), message, roles);
@@ -107,6 +118,37 @@ Deno.test("readConfig() refuses roles when the embedded log and store cannot spl
   for (const roles of ["ingestion", "metrics", "ingestion,consumer,analytics", "all", " all "]) {
     assert.ok(readConfig({ RTA_ROLES: roles }, {}, 2).roles.size > 0);
   }
+});
+
+Deno.test("readConfig() takes each role alone when the log is Kafka, but for the store's two", () => {
+  const kafka = { RTA_LOG: "kafka", RTA_KAFKA_BROKERS: "a:9092, b:9093" };
+  for (const roles of ["ingestion", "consumer,analytics", "metrics", "all"]) {
+    const config = readConfig({ ...kafka, RTA_ROLES: roles }, {}, 2);
+    assert.deepEqual(config.kafka?.brokers, ["a:9092", "b:9093"]);
+    assert.equal(config.partitions, 8);
+  }
+  const url = { RTA_ANALYTICS_URL: "http://analytics:8083/" };
+  const gateway = readConfig({ ...kafka, ...url, RTA_ROLES: "gateway" }, {}, 2);
+  assert.equal(gateway.analyticsUrl, "http://analytics:8083");
+  assert.match(problemsOf({ ...kafka, RTA_ROLES: "gateway" }).join(), /RTA_ANALYTICS_URL/);
+  assert.match(problemsOf({ ...kafka, RTA_ROLES: "consumer" }).join(), /add analytics/);
+});
+
+Deno.test("readConfig() refuses Kafka settings when they lack each other", () => {
+  const kafka = { RTA_LOG: "kafka", RTA_KAFKA_BROKERS: "a:9092" };
+  const cases: readonly (readonly [Environment, RegExp])[] = [
+    [{ RTA_LOG: "kafka" }, /RTA_KAFKA_BROKERS .*host:port/],
+    [{ ...kafka, RTA_KAFKA_SASL: "plain" }, /RTA_KAFKA_USERNAME.*RTA_KAFKA_PASSWORD/],
+    [{ ...kafka, RTA_KAFKA_TLS_CA: "/ca.pem" }, /RTA_KAFKA_TLS=on/],
+    [{ ...kafka, RTA_KAFKA_TLS: "on", RTA_KAFKA_TLS_CERT: "/c.pem" }, /TLS_KEY together/],
+  ];
+  for (const [environment, message] of cases) {
+    assert.match(problemsOf(environment).join(), message);
+  }
+  const sasl = { RTA_KAFKA_SASL: "plain", RTA_KAFKA_USERNAME: "u", RTA_KAFKA_PASSWORD: "p" };
+  const config = readConfig({ ...kafka, ...sasl, RTA_KAFKA_TLS: "on" }, {}, 2);
+  assert.deepEqual(config.kafka?.sasl, { mechanism: "plain", username: "u", password: "p" });
+  assert.deepEqual(config.kafka?.tls, {});
 });
 
 Deno.test("readConfig() refuses one port for two roles when both run here", () => {

@@ -56,6 +56,8 @@ export const PATH_LOGGED_CHARS_MAX = 256;
 export const RETRY_AFTER_SECONDS = 1;
 /** Longest text from a caller that an error message repeats, characters. */
 export const ECHO_CHARS_MAX = 64;
+/** Longest a gateway waits for the beginning of an answer that it passes on, ms. */
+export const FORWARD_MS_MAX = 15 * SECOND_MS;
 /** Longest a shutting-down server waits for requests in flight, ms. */
 export const DRAIN_MS_MAX = 8 * SECOND_MS;
 /** A shutting-down server holds its answers back until no request has come for this long, ms, ... */
@@ -69,6 +71,10 @@ export const HOLDING_QUIET_MS_MAX = 600;
 export const RING_BYTES = 16 * MIB;
 /** Ring from the log writer back with acknowledgements, bytes; a power of two. */
 export const ACK_RING_BYTES = 64 * KIB;
+/** Requests of up to this many bytes of lines are joined with others of the same moment. */
+export const GATHERED_REQUEST_BYTES_MAX = 4 * KIB;
+/** Most bytes of lines that are joined to one part. */
+export const GATHERED_BYTES_MAX = 64 * KIB;
 
 // --- Log -----------------------------------------------------------------------------------------
 
@@ -86,6 +92,66 @@ export const LOG_TRIM_BYTES_MAX = 16 * MIB;
 export const LOG_TRIM_RECORDS_MAX = 1024;
 /** Most free pages that one trim call gives back to the file system. */
 export const LOG_SHRINK_PAGES_MAX = 512;
+
+// --- Kafka ---------------------------------------------------------------------------------------
+
+/** Longest a connection to a broker takes, and longest its authentication, ms. */
+export const KAFKA_CONNECT_MS_MAX = 2 * SECOND_MS;
+/** Longest a broker takes to answer a small request, ms. */
+export const KAFKA_REQUEST_MS_MAX = 3 * SECOND_MS;
+/** Longest a broker takes to answer a fetch that has something to give, ms. */
+export const KAFKA_FETCH_MS_MAX = 10 * SECOND_MS;
+/** Longest an append tries to be acknowledged before it fails, ms. */
+export const KAFKA_DELIVERY_MS_MAX = 10 * SECOND_MS;
+/** The same while brokers are known to be away or to refuse, ms. */
+export const KAFKA_DELIVERY_AWAY_MS_MAX = 500;
+/** First wait before something is tried again, ms; it doubles from attempt to attempt. */
+export const KAFKA_RETRY_MS_FIRST = 50;
+/** Longest wait before something is tried again, ms. */
+export const KAFKA_RETRY_MS_MAX = SECOND_MS;
+/** The client's own complaints are logged again after this long, ms. */
+export const KAFKA_LOG_REPEAT_MS = 30 * SECOND_MS;
+/** Most bytes of one record batch; brokers refuse 1,048,588 unless told otherwise. */
+export const KAFKA_BATCH_BYTES_MAX = 1_000_000;
+/** Most bytes of lines in one record of many events. */
+export const KAFKA_RECORD_BYTES_MAX = 512 * KIB;
+/** Most bytes that a record batch may come to when it is unpacked. */
+export const KAFKA_UNPACKED_BYTES_MAX = 64 * MIB;
+/** Fetched bytes that wait in one shard; partitions above their share of it are paused. */
+export const KAFKA_BUFFER_BYTES_MAX = 16 * MIB;
+/** Most bytes of one fetch. */
+export const KAFKA_FETCH_BYTES_MAX = 4 * MIB;
+/** Most bytes of one partition in one fetch. */
+export const KAFKA_FETCH_PARTITION_BYTES_MAX = 2 * MIB;
+/** Longest a broker holds a fetch back for want of news, ms. */
+export const KAFKA_FETCH_WAIT_MS_MAX = 250;
+/** The same while a partition is paused, which must not wait for the others when it goes on, ms. */
+export const KAFKA_FETCH_PAUSED_WAIT_MS_MAX = 20;
+/** Longest a read of one partition tries to reach its broker, ms. */
+export const KAFKA_READ_MS_MAX = 5 * SECOND_MS;
+/** How often a member of the group looks for new partitions, ms. */
+export const KAFKA_METADATA_MS_MAX = 10 * SECOND_MS;
+/** Longest a new topic takes until each of its partitions has a leader, ms. */
+export const KAFKA_TOPIC_READY_MS_MAX = 10 * SECOND_MS;
+/** While brokers are waited for at the start, that is said again after this long, ms. */
+export const KAFKA_WAIT_SAY_MS = 5 * SECOND_MS;
+/** How often a member of the group says that it lives, ms: so soon it hears of a rebalance. */
+export const KAFKA_HEARTBEAT_MS = 500;
+
+/** Bytes of dead letters in one send to their topic, unless one is longer: a broker takes 1 MB. */
+export const KAFKA_LETTERS_SEND_BYTES_MAX = 512 * KIB;
+/** Dead letters of the topic that wait to be put into the file that is searched. */
+export const LETTERS_INDEXED_AT_ONCE = 256;
+/** How often a shard tells Kafka how far its store is, for lag tools, ms. */
+export const STORED_REPORT_MS = SECOND_MS;
+/** How long a shard waits before it tries to put dead letters again, ms. */
+export const DEAD_LETTER_RETRY_MS = SECOND_MS;
+/** Lines to be set aside that make a partition commit, bytes. */
+export const LETTER_BYTES_PENDING_MAX = 4 * MIB;
+/** Failures of a shard at the same records after which they are set aside as poison. */
+export const POISON_FAILURES = 3;
+/** Read in one go where a shard failed before, bytes: fewer events are held up by a bad one. */
+export const SUSPECT_READ_BYTES_MAX = 64 * KIB;
 
 // --- Telemetry -----------------------------------------------------------------------------------
 
@@ -130,10 +196,19 @@ export const ROLLUP_TYPES_MAX = 1_000;
 export const SHARD_READ_BYTES_MAX = MIB;
 /** A partition further behind the log than this commits full batches only, events. */
 export const LAG_EVENTS_CATCHING_UP = 20_000;
-/** Rows of one commit while catching up: twice as many are no faster and need twice the memory. */
-export const COMMIT_ROWS = 65_536;
+/** After it pulled something a shard gathers what is appended next for this long, ms. */
+export const GATHER_MS = 20;
+/** As many waiting events are pulled without gathering. */
+export const GATHER_EVENTS_MAX = 1_000;
+/**
+ * Most rows of one commit while catching up: two row groups of the store. What goes beyond would be
+ * a small row group of its own, written again by the next checkpoint: half as large a file again.
+ */
+export const COMMIT_ROWS = 61_440;
+/** Rollup cells of one commit's delta while catching up: about 10 MiB, with few events to a cell. */
+export const COMMIT_CELLS = 8_192;
 /** After a commit a caught-up partition rests this many times as long as the commit took. */
-export const COMMIT_PAUSE_FACTOR = 15;
+export const COMMIT_PAUSE_FACTOR = 30;
 /** Shortest rest between two commits of a partition, ms. */
 export const COMMIT_PAUSE_MS_MIN = 10;
 /** How often a worker counts up its heartbeat while its event loop turns, ms. */
@@ -150,20 +225,74 @@ export const QUERIES_WAITING_MAX = 1_024;
 export const SHARD_FAILURES_MAX = 5;
 /** Window in which failures of a shard are counted, ms. */
 export const SHARD_FAILURES_WINDOW_MS = MINUTE_MS;
+/** How often a shard looks whether a partition's files were given free, ms. */
+export const PARTITION_LOCK_POLL_MS = 50;
 /** Ring from a shard to the main thread with its progress, bytes; a power of two. */
 export const PROGRESS_RING_BYTES = 256 * KIB;
+/** Frames of live partials in that ring, bytes: several fit beside each other. */
+export const LIVE_RING_BYTES_MAX = 96 * KIB;
 /** How often the log is trimmed behind the store, ms. */
 export const TRIM_INTERVAL_MS = MINUTE_MS;
 /** How often gauges of lag and rate are brought up to date, ms. */
 export const GAUGE_REFRESH_MS = SECOND_MS;
 /** Memory for rollup cells of all partitions, bytes; older cells are read from the store. */
-export const CELL_BYTES_MAX = 96 * MIB;
+export const CELL_BYTES_MAX = 64 * MIB;
 /** Memory for the sessions of all partitions, bytes. */
 export const SESSION_BYTES_MAX = 64 * MIB;
 /** Rollup deltas are folded into stored cells after this long, ms ... */
 export const CELL_FLUSH_MS = MINUTE_MS;
 /** ... or once they have come to this many bytes in a partition. */
 export const DELTA_BYTES_MAX = 8 * MIB;
+
+// --- Dead letters --------------------------------------------------------------------------------
+
+/** Longest payload of a dead letter that is kept, bytes; what is longer is cut. */
+export const DEAD_LETTER_PAYLOAD_BYTES_MAX = 512 * KIB;
+/** Longest message of a dead letter, UTF-16 code units. */
+export const DEAD_LETTER_MESSAGE_CHARS_MAX = 1_024;
+/** Most dead letters that are kept; the oldest go first. */
+export const DEAD_LETTERS_MAX = 500_000;
+/** Most bytes of dead letters that are kept, indexes included; the oldest go first. */
+export const DEAD_LETTERS_BYTES_MAX = 256 * MIB;
+/** Most dead letters on one page, named in one request or replayed by one. */
+export const DEAD_LETTERS_PAGE_MAX = 1_000;
+/** Dead letters on one page unless `limit` says otherwise. */
+export const DEAD_LETTERS_PAGE_DEFAULT = 100;
+/** A page of dead letters ends with the letter that brings its payloads to so many bytes. */
+export const DEAD_LETTERS_PAGE_BYTES = 4 * MIB;
+/** Longest a search of dead letters holds up other work of its thread in one go, ms. */
+export const DEAD_LETTERS_SLICE_MS = 5;
+/** Longest the file of dead letters is waited for while others write it, ms. */
+export const DEAD_LETTERS_BUSY_MS_MAX = 5 * SECOND_MS;
+
+// --- Live partials -------------------------------------------------------------------------------
+
+/** Longest frame of a live partial, bytes; below the 1 MB that a Kafka broker takes as it comes. */
+export const LIVE_PARTIAL_BYTES_MAX = 768 * KIB;
+/** Frames of live partials can't be made shorter than this, bytes: any one cell fits in it. */
+export const LIVE_PARTIAL_BYTES_LEAST = 80 * KIB;
+/** How often a partition's rollup changes are published, ms. */
+export const LIVE_PUBLISH_MS = SECOND_MS;
+/** A partition without changes says that it is there after this long, ms. */
+export const LIVE_IDLE_MS = 5 * SECOND_MS;
+/** A partition not heard of for this long, or so far behind its log, is told as missing, ms. */
+export const LIVE_SILENT_MS = 15 * SECOND_MS;
+/** Rollup changes of one partition that wait to be published, bytes. */
+export const LIVE_PENDING_BYTES_MAX = 4 * MIB;
+/** Longest window of a live answer, seconds. */
+export const LIVE_WINDOW_SECONDS_MAX = 3_600;
+/** Window of a live answer unless `window_seconds` says otherwise, seconds. */
+export const LIVE_WINDOW_SECONDS_DEFAULT = 60;
+/** Projects that live answers are kept for. */
+export const LIVE_PROJECTS_MAX = 200;
+/** Types of all projects that are counted live one by one; others share `(other)`. */
+export const LIVE_TYPES_MAX = 2_000;
+/** Types that a live answer lists one by one; the smaller ones after these are `(other)`. */
+export const LIVE_TYPES_SHOWN_MAX = 100;
+/** Memory for the users of the last hour, bytes; beyond it the oldest users by type go first. */
+export const LIVE_USERS_BYTES_MAX = 48 * MIB;
+/** Stretches of offsets of one partition between which something is missing that are told apart. */
+export const LIVE_STRETCHES_MAX = 256;
 
 // --- Import --------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ function port(preset: string, role: Role) {
   return { ...variable, valid: "a port number, 0 to 65535 (0 = any free port)" };
 }
 
-function oneOf<T extends string>(preset: T, names: readonly T[], about: string) {
+function oneOf<const T extends readonly string[]>(preset: T[number], names: T, about: string) {
   return { preset, valid: `one of ${names.join(", ")}`, about, schema: z.enum(names) };
 }
 
@@ -50,6 +50,33 @@ function onlyOne<T extends string>(only: T, notYet: string, about: string) {
   };
 }
 
+const pathSchema = z.string().min(1).refine((path) => !path.includes("\0"));
+const brokersSchema = z.string().transform((text, context): readonly string[] => {
+  const brokers = text.split(",").map((broker) => broker.trim());
+  if (brokers.every((broker) => /^(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.-]+):\d{1,5}$/.test(broker))) {
+    return brokers;
+  }
+  context.issues.push({ code: "custom", message: "not host:port", input: text });
+  return z.NEVER;
+});
+
+function topicName(preset: string, about: string) {
+  return {
+    preset,
+    valid: "1 to 249 letters, digits, dots, hyphens and underscores",
+    about,
+    schema: z.string().regex(/^[A-Za-z0-9._-]{1,249}$/),
+  };
+}
+
+function optionalPath(about: string) {
+  return { preset: "", valid: "the path of a file", about, schema: pathSchema };
+}
+
+function secret(about: string) {
+  return { preset: "", valid: "any text", about, schema: z.string() };
+}
+
 const rolesSchema = z.string().transform((text, context): ReadonlySet<Role> => {
   const names = text.split(",").map((name) => name.trim());
   if (names.length === 1 && names[0] === "all") return new Set(ROLES);
@@ -60,7 +87,6 @@ const rolesSchema = z.string().transform((text, context): ReadonlySet<Role> => {
 });
 
 const hostSchema = z.string().regex(/^(?:[A-Za-z0-9_.-]{1,253}|[0-9A-Fa-f:.%]{2,45})$/);
-const pathSchema = z.string().min(1).refine((path) => !path.includes("\0"));
 
 /** Every variable by its name, in the order of the documentation. */
 export const VARIABLES = {
@@ -87,7 +113,7 @@ export const VARIABLES = {
     about: "Folder of the log and the store; made when missing",
     schema: pathSchema,
   },
-  RTA_LOG: onlyOne("sqlite", "kafka", "What keeps the event log"),
+  RTA_LOG: oneOf("sqlite", ["sqlite", "kafka"], "What keeps the event log"),
   RTA_STORE: onlyOne("duckdb", "clickhouse", "What keeps rows and rollups"),
   RTA_SHARDS: wholeNumber(
     "",
@@ -101,8 +127,8 @@ export const VARIABLES = {
     1,
     256,
     "partitions",
-    "Partitions of a new data folder, fixed for its life; when missing, the larger of 4 and the " +
-      "number of cores",
+    "Partitions of a new data folder, fixed for its life, or of a new Kafka topic; when missing, " +
+      "the larger of 4 and the number of cores, or 8 on Kafka",
   ),
   RTA_LOG_LEVEL: oneOf("info", LOG_LEVELS, "Least level that is written to the log"),
   RTA_DEDUP_WINDOW_SECONDS: wholeNumber(
@@ -148,6 +174,71 @@ export const VARIABLES = {
     "minutes",
     "Inactivity after which a user without a session id begins a new session",
   ),
+  RTA_KAFKA_BROKERS: {
+    preset: "",
+    valid: "a list of host:port with commas between them",
+    about: "Brokers that the Kafka cluster is found by; needed with RTA_LOG=kafka",
+    schema: brokersSchema,
+  },
+  RTA_KAFKA_TOPIC: topicName("analytics-events", "Topic of the events"),
+  RTA_KAFKA_METRICS_TOPIC: topicName("metrics-data", "Topic of the shards' rollup changes"),
+  RTA_KAFKA_DLQ_TOPIC: topicName("analytics-events-dlq", "Topic of the dead letters"),
+  RTA_KAFKA_GROUP: topicName("rta-consumer", "Consumer group that the shards are members of"),
+  RTA_KAFKA_RECORDS: oneOf(
+    "single",
+    ["single", "batched"],
+    "One event a Kafka record with the user as its key, or many lines in one record, which is faster",
+  ),
+  RTA_KAFKA_COMPRESSION: oneOf(
+    "zstd",
+    ["none", "gzip", "zstd"],
+    "How records are compressed on their way to Kafka",
+  ),
+  RTA_KAFKA_REPLICATION: wholeNumber(
+    "1",
+    1,
+    9,
+    "replicas",
+    "Replicas of the topics that are created",
+  ),
+  RTA_KAFKA_RETENTION_HOURS: wholeNumber(
+    "168",
+    1,
+    87_600,
+    "hours",
+    "How long a created topic keeps its records",
+  ),
+  RTA_KAFKA_SESSION_TIMEOUT_MS: wholeNumber(
+    "10000",
+    1_000,
+    300_000,
+    "ms",
+    "Silence after which Kafka gives a shard's partitions to another one",
+  ),
+  RTA_KAFKA_WAIT_SECONDS: wholeNumber(
+    "60",
+    0,
+    86_400,
+    "seconds",
+    "How long the start waits for brokers that are not up yet",
+  ),
+  RTA_KAFKA_TLS: oneOf("off", ["off", "on"], "Whether brokers are spoken to by TLS"),
+  RTA_KAFKA_TLS_CA: optionalPath("PEM file of the authority that signed the brokers' certificates"),
+  RTA_KAFKA_TLS_CERT: optionalPath("PEM file of the client's certificate, for mutual TLS"),
+  RTA_KAFKA_TLS_KEY: optionalPath("PEM file of the client's key, for mutual TLS"),
+  RTA_KAFKA_SASL: oneOf(
+    "none",
+    ["none", "plain", "scram-sha-256", "scram-sha-512"],
+    "How this process proves to the brokers who it is",
+  ),
+  RTA_KAFKA_USERNAME: secret("User name for RTA_KAFKA_SASL"),
+  RTA_KAFKA_PASSWORD: secret("Password for RTA_KAFKA_SASL"),
+  RTA_ANALYTICS_URL: {
+    preset: "",
+    valid: "an http:// or https:// address without a path",
+    about: "Where a gateway without the role analytics sends its questions",
+    schema: z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin),
+  },
   RTA_FAULT: {
     preset: "",
     valid: "nothing",

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import {
   type AppendBatch,
   type EventLogReader,
+  linePlace,
   LogError,
   type LogRecord,
 } from "../../lib/log/event_log.ts";
@@ -23,12 +24,14 @@ export function eventLogContract(adapter: LogAdapter): void {
   orderTests(adapter);
   durabilityTests(adapter);
   readTests(adapter);
+  placeTests(adapter);
   waitTests(adapter);
   if (adapter.trims) trimTests(adapter);
   errorTests(adapter);
-  Deno.test(`${adapter.name} log equals plain arrays when used in any order`, async () => {
-    await appendModelProperty(adapter);
-  });
+  Deno.test(adapter.test(
+    `${adapter.name} log equals plain arrays when used in any order`,
+    () => appendModelProperty(adapter),
+  ));
 }
 
 function orderTests(adapter: LogAdapter): void {
@@ -43,7 +46,7 @@ function orderTests(adapter: LogAdapter): void {
     const reader = await adapter.openReader(place);
     for (let partition = 0; partition < PARTITIONS; partition++) {
       const records = await readAll(reader, partition, 0, 100);
-      assertContiguous(records, 0);
+      assertContiguous(adapter, records, 0);
       assert.equal(
         records.map((record) => textOf(record.value)).join(""),
         expected[partition].join(""),
@@ -150,6 +153,39 @@ function readTests(adapter: LogAdapter): void {
   });
 }
 
+function placeTests(adapter: LogAdapter): void {
+  test(adapter, "read() tells each line's place, however it is read", async (place) => {
+    const writer = await adapter.openWriter(place, PARTITIONS);
+    for (let i = 0; i < 12; i++) {
+      await writer.append([batch(1, [`a${i}`]), batch(1, [`b${i}`, `c${i}`]), batch(0, ["x"])]);
+      await writer.append([{ ...batch(1, [`d${i}`]), project: "other" }]);
+    }
+    const reader = await adapter.openReader(place);
+    const records = await readAll(reader, 1, 0, BYTES_ENOUGH);
+    const places = placesOf(records);
+    assert.equal(places.size, 48);
+    assert.equal(new Set(places.values()).size, 48);
+    for (const { offset } of records) {
+      for (const [line, where] of placesOf(await readAll(reader, 1, offset, 1))) {
+        assert.equal(where, places.get(line), `the place of ${line} read from ${offset}`);
+      }
+    }
+    await reader.close();
+    await writer.close();
+  });
+
+  test(adapter, "read() calls what we wrote lines of our own", async (place) => {
+    const writer = await adapter.openWriter(place, PARTITIONS);
+    await writer.append([batch(1, ["x", "y"]), batch(1, ["z"])]);
+    const reader = await adapter.openReader(place);
+    for (const { format = "ndjson", foreign = false } of await reader.read(1, 0, BYTES_ENOUGH)) {
+      assert.deepEqual({ format, foreign }, { format: "ndjson", foreign: false });
+    }
+    await reader.close();
+    await writer.close();
+  });
+}
+
 function waitTests(adapter: LogAdapter): void {
   test(adapter, "appended() resolves when something is appended after the token", async (place) => {
     const writer = await adapter.openWriter(place, PARTITIONS);
@@ -195,7 +231,7 @@ function trimTests(adapter: LogAdapter): void {
     assert.equal(await trimAll(writer, [8, 3, 0, 0], 105), 5 + 3);
     assert.equal((await reader.read(0, 0, BYTES_ENOUGH))[0].offset, 5);
     assert.equal((await reader.read(1, 0, BYTES_ENOUGH))[0].offset, 3);
-    assertContiguous(await readAll(reader, 0, 5, 1), 5);
+    assertContiguous(adapter, await readAll(reader, 0, 5, 1), 5);
     assert.equal(await trimAll(writer, [8, 3, 0, 0], 105), 0);
     await reader.close();
     await writer.close();
@@ -297,14 +333,14 @@ class Child {
 }
 
 function test(adapter: LogAdapter, name: string, body: (place: string) => Promise<void>): void {
-  Deno.test(`${adapter.name} log ${name}`, async () => {
+  Deno.test(adapter.test(`${adapter.name} log ${name}`, async () => {
     const place = await adapter.makeLocation();
     try {
       await body(place);
     } finally {
       await adapter.removeLocation(place);
     }
-  });
+  }));
 }
 
 function batch(partition: number, lines: readonly string[]): AppendBatch {
@@ -340,11 +376,15 @@ async function trimAll(
   }
 }
 
-function assertContiguous(records: readonly LogRecord[], from: number): void {
+function assertContiguous(
+  { offsetsCount }: LogAdapter,
+  records: readonly LogRecord[],
+  from: number,
+): void {
   let offset = from;
   for (const record of records) {
     assert.equal(record.offset, offset);
-    assert.equal(record.nextOffset, offset + record.events);
+    assert.equal(record.nextOffset, offset + (offsetsCount === "events" ? record.events : 1));
     offset = record.nextOffset;
   }
 }
@@ -353,6 +393,21 @@ function assertContiguous(records: readonly LogRecord[], from: number): void {
 function assertNumbered(records: readonly LogRecord[]): void {
   const lines = records.map(lineText).join("").trimEnd().split("\n");
   for (const [index, line] of lines.entries()) assert.equal(JSON.parse(line).n, index);
+}
+
+/** Where every line stands, as text. */
+function placesOf(records: readonly LogRecord[]): Map<string, string> {
+  const places = new Map<string, string>();
+  for (const record of records) {
+    const lines = lineText(record).trimEnd().split("\n");
+    assert.equal(lines.length, record.events);
+    lines.forEach((line, index) => {
+      const { offset, line: inRecord } = linePlace(record, index);
+      assert.ok(offset >= record.offset && offset < record.nextOffset);
+      places.set(line, `${offset}-${inRecord}`);
+    });
+  }
+  return places;
 }
 
 function lineText(record: LogRecord): string {

@@ -222,6 +222,21 @@ function flushTests(test: StoreTest): void {
     await store.close();
   });
 
+  test("commit() adds cells that are said to be new beside others", async (place) => {
+    const store = await place.open();
+    const series = new TestSeries();
+    const [old, changed, fresh] = [
+      testCell(100, 1, { events: 1 }),
+      testCell(100, 1, { events: 2 }),
+      testCell(101, 1, { events: 3 }),
+    ];
+    await store.commit(commitOf([], 0, series), { cells: [old] });
+    const cells = [changed, { ...fresh, isNew: true }];
+    await store.commit(commitOf([], 0, series), { cells });
+    assert.deepEqual(await store.readCells({ ...minuteCells, want: 0 }), [changed, fresh]);
+    await store.close();
+  });
+
   test("commit() replaces thousands of cells at once", async (place) => {
     const store = await place.open();
     const series = new TestSeries();

@@ -8,6 +8,12 @@ export interface LogAdapter {
   readonly moduleUrl: string;
   /** Whether trim() forgets records, or leaves that to the log's server. */
   readonly trims: boolean;
+  /** What an offset of this log counts, without holes in these tests: events, or its records. */
+  readonly offsetsCount: "events" | "records";
+  /** Whether a reader knows of each append at once, or of the end of what it has read. */
+  readonly readersHear: "appends" | "reads";
+  /** Defines a test: skipped where the log's server cannot be had. */
+  test(name: string, fn: () => Promise<void>): Deno.TestDefinition;
   /** A place for a new log: a folder, or a topic's name. */
   makeLocation(): Promise<string>;
   removeLocation(location: string): Promise<void>;

@@ -14,6 +14,9 @@ export const adapter: LogAdapter = {
   name: "sqlite",
   moduleUrl: import.meta.url,
   trims: true,
+  offsetsCount: "events",
+  readersHear: "appends",
+  test: (name, fn) => ({ name, fn }),
   makeLocation: () => Deno.makeTempDir({ prefix: "rta_log_" }),
   async removeLocation(location) {
     signals.delete(location);

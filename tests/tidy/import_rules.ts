@@ -19,10 +19,11 @@ const pureExtras = ["lib/config/limits.ts"];
 const packageHomes: Record<string, readonly string[]> = {
   "npm:@duckdb/node-api": ["lib/store/duckdb/"],
   "npm:@duckdb/node-bindings": ["lib/store/duckdb/"],
-  "node:sqlite": ["lib/log/sqlite/"],
+  "node:sqlite": ["lib/log/sqlite/", "lib/dead_letter/"],
   "npm:prom-client": ["lib/telemetry/"],
   "npm:pino": ["lib/telemetry/"],
   "npm:commander": ["services/"],
+  "npm:kafkajs": ["lib/log/kafka/"],
   "npm:csv-parse": ["lib/import/", "services/commands/"],
   "npm:hono": ["lib/http/", "services/"],
   "npm:@hono/zod-openapi": ["lib/http/", "services/"],
