@@ -137,6 +137,22 @@ function declareOwnMetrics(registry: Registry) {
       help: "Event ids and users forgotten before their window was over, since the start",
       registers,
     }),
+    deadLetters: new Counter({
+      name: "rta_dead_letters_total",
+      help: "Lines of the log that were set aside as dead letters, by reason code",
+      labelNames: ["reason"] as const,
+      registers,
+    }),
+    deadLettersKept: new Gauge({
+      name: "rta_dead_letters_kept",
+      help: "Dead letters that wait to be replayed or dropped",
+      registers,
+    }),
+    deadLettersForgotten: new Counter({
+      name: "rta_dead_letters_forgotten_total",
+      help: "Dead letters that waited and had to go for lack of room, since the start",
+      registers,
+    }),
     completeUntil: new Gauge({
       name: "rta_complete_until_seconds",
       help: "Unix time up to which every accepted event is in the answers",

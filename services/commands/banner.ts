@@ -3,7 +3,10 @@ import type { Role } from "../../lib/config/config.ts";
 
 export interface BannerFacts {
   readonly urls: Readonly<Partial<Record<Role, string>>>;
-  readonly dataFolder: string;
+  /** What keeps the event log. */
+  readonly log: string;
+  /** Null: this process keeps no data. */
+  readonly dataFolder: string | null;
   readonly shards: number;
   readonly partitions: number;
   /** How long the start took, ms. */
@@ -29,7 +32,9 @@ export function banner(facts: BannerFacts): string {
   for (const [role, url] of Object.entries(facts.urls)) {
     lines.push(`  ${role.padEnd(10)} ${url.padEnd(24)} ${WHAT[role as Role]}`);
   }
-  lines.push("", `  data in    ${facts.dataFolder}`, "");
+  lines.push("", `  log        ${facts.log}`);
+  if (facts.dataFolder !== null) lines.push(`  data in    ${facts.dataFolder}`);
+  lines.push("");
   const { ingestion, gateway } = facts.urls;
   if (ingestion !== undefined) {
     lines.push(

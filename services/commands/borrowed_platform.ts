@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { ImportError } from "../../lib/import/import_error.ts";
-import { SERVE_PERMISSIONS } from "../supervise.ts";
+import { SERVE_OPTIONS } from "../supervise.ts";
 
 const startMsMax = 30_000;
 
@@ -73,7 +73,7 @@ async function answers(url: string): Promise<boolean> {
 function serveCommand(): string[] {
   if (Deno.build.standalone) return [Deno.execPath(), "serve"];
   const main = join(import.meta.dirname!, "..", "main.ts");
-  return [Deno.execPath(), "run", "--frozen", "--no-prompt", ...SERVE_PERMISSIONS, main, "serve"];
+  return [Deno.execPath(), "run", "--frozen", "--no-prompt", ...SERVE_OPTIONS, main, "serve"];
 }
 
 type Urls = Pick<BorrowedPlatform, "ingestion" | "gateway">;

@@ -1,7 +1,8 @@
-/** `rta import`, `rta generate` and `rta example`: what they take on the command line. */
+/** `rta import`, `generate`, `example` and `dlq`: what they take on the command line. */
 import process from "node:process";
 import { type Command, InvalidArgumentError } from "commander";
 import { runCommand } from "./command_io.ts";
+import { dlqDropCommand, dlqListCommand, dlqReplayCommand, dlqShowCommand } from "./dlq_command.ts";
 import { exampleCommand } from "./example_command.ts";
 import { generateCommand } from "./generate_command.ts";
 import { importCommand } from "./import_command.ts";
@@ -11,6 +12,7 @@ export function addClientCommands(rta: Command): void {
   addImport(rta);
   addGenerate(rta);
   addExample(rta);
+  addDlq(rta);
 }
 
 function addImport(rta: Command): void {
@@ -66,6 +68,54 @@ function addExample(rta: Command): void {
     .action(async (options) => {
       process.exitCode = await runCommand((io) => exampleCommand(options, io));
     });
+}
+
+function addDlq(rta: Command): void {
+  const dlq = rta.command("dlq").description("dead letters: lines of the log that became no event");
+  asDlqClient(filtered(dlq.command("list")))
+    .description("list them, newest first")
+    .option("--limit <count>", "how many at the most", wholeNumber)
+    .action(async (options) => {
+      process.exitCode = await runCommand((io) => dlqListCommand(options, io));
+    });
+  asDlqClient(dlq.command("show <id>"))
+    .description("show one with all of its payload")
+    .action(async (id, options) => {
+      process.exitCode = await runCommand((io) => dlqShowCommand(id, options, io));
+    });
+  asDlqClient(filtered(dlq.command("replay")))
+    .description("send them in again as events; a second time changes nothing")
+    .option("--id <id>", "this one, may be repeated", collect, [])
+    .option("--all", "all that wait")
+    .option("--edit <file>", "those of a file with mended payloads, as list --json writes it")
+    .action(async (options) => {
+      process.exitCode = await runCommand((io) => dlqReplayCommand(options, io));
+    });
+  asDlqClient(filtered(dlq.command("drop")))
+    .description("forget them for good")
+    .option("--id <id>", "this one, may be repeated", collect, [])
+    .option("--all", "all, replayed or not")
+    .action(async (options) => {
+      process.exitCode = await runCommand((io) => dlqDropCommand(options, io));
+    });
+}
+
+function asDlqClient(command: Command): Command {
+  return command
+    .option("--json", "write JSON, one text a line")
+    .option("--url <url>", "address of the gateway's port")
+    .option("--api-key <key>", "API key");
+}
+
+function filtered(command: Command): Command {
+  return command
+    .option("--reason <code>", "those of this reason, such as missing_field")
+    .option("--topic <name>", "those of this topic")
+    .option("--partition <number>", "those of this partition")
+    .option("--from <time>", "set aside at this time or later")
+    .option("--to <time>", "set aside before this time")
+    .option("--search <text>", "with this text in the payload or the message")
+    .option("--state <state>", "waiting (default), replayed or all");
 }
 
 function collect(value: string, before: string[]): string[] {
