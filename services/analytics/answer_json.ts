@@ -26,10 +26,15 @@ const Complete = z.boolean().describe(
   "complete_until reaches the end of the range, or the moment of asking if the range is not over",
 );
 
+const MissingPartitions = z.array(z.int()).optional().describe(
+  "Partitions of the log that this answer lacks, because they run in another process or nowhere",
+);
+
 /** How far and how exact an answer is; part of every `analytics.v1` answer. */
 const quality = {
   complete_until: Timestamp.describe("Everything received before this time is counted"),
   complete: Complete,
+  missing_partitions: MissingPartitions,
   accuracy: Accuracy,
 };
 
@@ -79,6 +84,7 @@ export const LegacySummarySchema = z.strictObject({
   to: UnixSeconds,
   complete_until: UnixSeconds.describe("Everything received before this time is counted"),
   complete: Complete,
+  missing_partitions: MissingPartitions,
   accuracy: Accuracy,
 });
 

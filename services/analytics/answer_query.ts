@@ -49,14 +49,40 @@ const NO_LABELS: Record<string, string> = {};
 export interface AnalyticsPorts {
   /** Clock, ms since the epoch. */
   now(): number;
-  /** Sends the plan to every shard; one partial of each. Rejects when a shard can't answer. */
-  askShards(plan: RollupPlan): Promise<readonly RollupPartial[]>;
-  /** Asks the owner of the user's partition. A query with limit 0 wants no events. */
-  askUser(query: UserEventsQuery): Promise<UserPartial>;
+  /** Sends the plan to every shard. Rejects when a shard can't answer. */
+  askShards(plan: RollupPlan): Promise<RollupPartials>;
+  /** Asks the partitions that may have events of the user. A query with limit 0 wants no events. */
+  askUser(query: UserQuery): Promise<UserPartials>;
 }
 
-/** What a shard knows of one user. */
+/** What the shards of this process know. */
+export interface RollupPartials {
+  readonly partials: readonly RollupPartial[];
+  /** Partitions that are in none of them: they run elsewhere, or nowhere yet. */
+  readonly missing: readonly number[];
+}
+
+export interface UserPartials {
+  /** At least one, unless its partition is missing. */
+  readonly answers: readonly UserPartial[];
+  readonly missing: readonly number[];
+}
+
+/** As the store's, but that the place to page on from may be in any partition. */
+export interface UserQuery extends Omit<UserEventsQuery, "before"> {
+  readonly before: EventPlace | null;
+}
+
+/** Where an event stands among those of its user, newest first. */
+export interface EventPlace {
+  readonly timestampMs: number;
+  readonly partition: number;
+  readonly seq: number;
+}
+
+/** What one partition knows of one user. */
 export interface UserPartial {
+  readonly partition: number;
   /** Over ALL of the user's events, whatever the query's range; null = no event. */
   readonly totals: UserTotals | null;
   /** In the query's range, newest first. */
@@ -126,7 +152,7 @@ export async function answerSummary(
       processing_time: durationJson(ports.now() - asked.atMs),
       cache_status: "none",
     },
-    ...qualityOf(asked, figures.completeUntilMs, {
+    ...qualityOf(asked, figures, {
       total_events: EXACT,
       unique_users: figures.uniqueUsersAccuracy,
       sessions: figures.sessionsAccuracy,
@@ -144,7 +170,7 @@ export async function answerLegacySummary(
   const asked = askedNow(request.range, ports, LEGACY_RANGE_MS, "from");
   const figures = await askSummary({ ...request, eventTypes: [] }, asked, ports, "from");
   const timestamp = unixSeconds(asked.atMs);
-  const quality = qualityOf(asked, figures.completeUntilMs, {
+  const quality = qualityOf(asked, figures, {
     total_events: EXACT,
     total_users: figures.uniqueUsersAccuracy,
     unique_users: figures.uniqueUsersAccuracy,
@@ -187,7 +213,8 @@ export async function answerSeries(
   });
   if (!planned.ok) throw refused(planned.refusal);
   const { plan } = planned;
-  const read = seriesFigures(plan, await ports.askShards(plan.rollup));
+  const { partials, missing } = await ports.askShards(plan.rollup);
+  const read = seriesFigures(plan, partials);
   if (!read.ok) throw refused(read.refusal);
   const { points, accuracy, completeUntilMs } = read.figures;
   return {
@@ -204,7 +231,7 @@ export async function answerSeries(
       time_zone: plan.timeZone,
       processing_time: durationJson(ports.now() - asked.atMs),
     },
-    ...qualityOf(asked, completeUntilMs, { "series.value": accuracy }),
+    ...qualityOf(asked, { completeUntilMs, missing }, { "series.value": accuracy }),
   };
 }
 
@@ -212,7 +239,7 @@ export async function answerSeries(
 export async function answerUser(request: UserRequest, ports: AnalyticsPorts): Promise<UserJson> {
   const asked = askedNow(request.range, ports, DEFAULT_RANGE_MS, "time_range");
   const pageLimit = request.includeEvents ? request.limit ?? USER_EVENTS_PAGE_DEFAULT : 0;
-  const answer = await ports.askUser({
+  const { answers, missing } = await ports.askUser({
     project: request.project,
     userId: request.userId,
     fromMs: asked.startMs,
@@ -221,9 +248,17 @@ export async function answerUser(request: UserRequest, ports: AnalyticsPorts): P
     limit: pageLimit === 0 ? 0 : pageLimit + 1,
     before: request.pageToken === null ? null : readPageToken(request.pageToken),
   });
-  const { totals, completeUntilMs } = answer;
-  if (totals === null) throw new ProblemError("not_found", "no event of this user is stored");
-  const page = answer.events.slice(0, pageLimit);
+  const totals = sumTotals(answers);
+  if (totals === null) {
+    if (missing.length === 0) {
+      throw new ProblemError("not_found", "no event of this user is stored");
+    }
+    const where = `partitions ${missing.join(", ")} are not open in this process`;
+    throw new ProblemError("store_unavailable", `${where}, and may have this user's events`);
+  }
+  const completeUntilMs = Math.min(...answers.map((answer) => answer.completeUntilMs));
+  const events = newestFirst(answers);
+  const page = events.slice(0, pageLimit);
   const last = page.at(-1);
   return {
     user_profile: {
@@ -235,11 +270,9 @@ export async function answerUser(request: UserRequest, ports: AnalyticsPorts): P
       attributes: {},
     },
     sessions: [],
-    events: page.map(eventJson),
-    next_page_token: last !== undefined && answer.events.length > pageLimit
-      ? writePageToken(last)
-      : "",
-    ...qualityOf(asked, completeUntilMs, {
+    events: page.map(({ event }) => eventJson(event)),
+    next_page_token: last !== undefined && events.length > pageLimit ? writePageToken(last) : "",
+    ...qualityOf(asked, { completeUntilMs, missing }, {
       "user_profile.total_sessions": EXACT,
       "user_profile.total_events": EXACT,
     }),
@@ -279,7 +312,7 @@ async function askSummary(
   asked: Asked,
   ports: AnalyticsPorts,
   rangeParameter: string,
-): Promise<SummaryFigures> {
+): Promise<SummaryFigures & Reach> {
   const planned = planSummary({
     project: request.project,
     fromMs: asked.startMs,
@@ -290,7 +323,39 @@ async function askSummary(
     const { parameter, detail } = planned.refusal;
     throw refused({ detail, parameter: parameter === "time_range" ? rangeParameter : parameter });
   }
-  return summaryFigures(await ports.askShards(planned.plan.rollup));
+  const { partials, missing } = await ports.askShards(planned.plan.rollup);
+  return { ...summaryFigures(partials), missing };
+}
+
+/** The user's totals over all partitions; null = no event anywhere. */
+function sumTotals(answers: readonly UserPartial[]): UserTotals | null {
+  return answers.reduce<UserTotals | null>((sum, { totals }) => {
+    if (sum === null || totals === null) return sum ?? totals;
+    return {
+      events: sum.events + totals.events,
+      sessions: sum.sessions + totals.sessions,
+      firstSeenMs: Math.min(sum.firstSeenMs, totals.firstSeenMs),
+      lastSeenMs: Math.max(sum.lastSeenMs, totals.lastSeenMs),
+    };
+  }, null);
+}
+
+/** An event and the partition it was found in. */
+interface PlacedEvent {
+  readonly partition: number;
+  readonly event: StoredEvent;
+}
+
+/** The events of all partitions: by time, then partition, then place in it, the highest first. */
+function newestFirst(answers: readonly UserPartial[]): PlacedEvent[] {
+  const events = answers.flatMap(({ partition, events }) => (
+    events.map((event) => ({ partition, event }))
+  ));
+  if (answers.length < 2) return events;
+  return events.sort((a, b) =>
+    b.event.timestampMs - a.event.timestampMs || b.partition - a.partition ||
+    b.event.seq - a.event.seq
+  );
 }
 
 function refused({ parameter, detail }: PlanRefusal): ProblemError {
@@ -303,15 +368,24 @@ function topAccuracy(topMetrics: readonly TopFigure[]): Record<string, Accuracy>
   );
 }
 
+/** How much of what was received an answer is made of. */
+interface Reach {
+  /** Of the partitions that answered. */
+  readonly completeUntilMs: number;
+  readonly missing: readonly number[];
+}
+
 function qualityOf(
   asked: Asked,
-  shardsCompleteUntilMs: number,
+  { completeUntilMs: answeredUntilMs, missing }: Reach,
   accuracy: Record<string, Accuracy>,
 ): QualityJson {
-  const completeUntilMs = completeUntil(asked, shardsCompleteUntilMs);
+  const completeUntilMs = completeUntil(asked, answeredUntilMs);
+  const isWhole = missing.length === 0;
   return {
     complete_until: timestampJson(completeUntilMs),
-    complete: completeUntilMs >= Math.min(asked.endMs, asked.atMs),
+    complete: isWhole && completeUntilMs >= Math.min(asked.endMs, asked.atMs),
+    ...(isWhole ? {} : { missing_partitions: [...missing] }),
     accuracy,
   };
 }
@@ -350,15 +424,16 @@ function eventJson(event: StoredEvent): EventJson {
 }
 
 /** The place of an event in newest-first order: what the next page is before. */
-function writePageToken({ timestampMs, seq }: StoredEvent): string {
-  return `${timestampMs.toString(36)}-${seq.toString(36)}`;
+function writePageToken({ partition, event }: PlacedEvent): string {
+  return [event.timestampMs, partition, event.seq].map((part) => part.toString(36)).join("-");
 }
 
-function readPageToken(token: string): { timestampMs: number; seq: number } {
-  const match = /^([0-9a-z]{1,10})-([0-9a-z]{1,10})$/.exec(token);
+function readPageToken(token: string): EventPlace {
+  const match = /^([0-9a-z]{1,10})-([0-9a-z]{1,4})-([0-9a-z]{1,10})$/.exec(token);
   if (match === null) {
     const detail = "page_token must be the next_page_token of an earlier answer";
     throw refused({ parameter: "page_token", detail });
   }
-  return { timestampMs: parseInt(match[1], 36), seq: parseInt(match[2], 36) };
+  const [timestampMs, partition, seq] = match.slice(1).map((part) => parseInt(part, 36));
+  return { timestampMs, partition, seq };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ProblemError } from "../../lib/http/problem.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
-import type { StoredEvent, UserEventsQuery } from "../../lib/store/event_store.ts";
+import type { StoredEvent } from "../../lib/store/event_store.ts";
 import {
   bruteShard,
   type PlainEvent,
@@ -17,6 +17,7 @@ import {
   answerSummary,
   answerUser,
   type SeriesRequest,
+  type UserQuery,
   type UserRequest,
 } from "./answer_query.ts";
 
@@ -28,6 +29,7 @@ const MISSING = { startMs: null, endMs: null };
 function portsOver(
   shards: readonly (readonly PlainEvent[])[],
   completeUntilMs = NOW_MS,
+  missing: readonly number[] = [],
 ): AnalyticsPorts & { plans: RollupPlan[] } {
   const plans: RollupPlan[] = [];
   return {
@@ -35,7 +37,8 @@ function portsOver(
     now: () => NOW_MS,
     askShards: (plan) => {
       plans.push(plan);
-      return Promise.resolve(shards.map((list) => bruteShard(plan, list, completeUntilMs)));
+      const partials = shards.map((list) => bruteShard(plan, list, completeUntilMs));
+      return Promise.resolve({ partials, missing });
     },
     askUser: () => Promise.reject(new Error("not asked here")),
   };
@@ -262,26 +265,38 @@ const USER_EVENTS: StoredEvent[] = Array.from({ length: 7 }, (_, i) => ({
   amount: i === 0 ? 2.5 : null,
 }));
 
-/** Ports that know the user `ann`. */
-function userPorts(): AnalyticsPorts & { queries: UserEventsQuery[] } {
-  const queries: UserEventsQuery[] = [];
+/** Ports that know the user `ann`, whose events lie in so many partitions. */
+function userPorts(partitions = 1): AnalyticsPorts & { queries: UserQuery[] } {
+  const queries: UserQuery[] = [];
   return {
     ...portsOver([]),
     queries,
     askUser: (query) => {
       queries.push(query);
       const { before, limit } = query;
-      const isBefore = (each: StoredEvent) =>
-        before === null || each.timestampMs < before.timestampMs ||
-        (each.timestampMs === before.timestampMs && each.seq < before.seq);
       const known = query.userId === "ann";
-      return Promise.resolve({
-        totals: known
-          ? { events: 7, sessions: 1, firstSeenMs: NOW_MS - 3_000, lastSeenMs: NOW_MS }
-          : null,
-        events: known ? USER_EVENTS.filter(isBefore).slice(0, limit) : [],
-        completeUntilMs: NOW_MS,
+      const answers = Array.from({ length: partitions }, (_, partition) => {
+        const isBefore = (each: StoredEvent) =>
+          before === null || each.timestampMs < before.timestampMs ||
+          (each.timestampMs === before.timestampMs && (partition < before.partition ||
+            (partition === before.partition && each.seq < before.seq)));
+        const own = USER_EVENTS.filter((_, index) => index % partitions === partition);
+        const times = own.map((each) => each.timestampMs);
+        return {
+          partition,
+          totals: known
+            ? {
+              events: own.length,
+              sessions: partition === 0 ? 1 : 0,
+              firstSeenMs: Math.min(...times),
+              lastSeenMs: Math.max(...times),
+            }
+            : null,
+          events: known ? own.filter(isBefore).slice(0, limit) : [],
+          completeUntilMs: NOW_MS,
+        };
       });
+      return Promise.resolve({ answers, missing: [] });
     },
   };
 }
@@ -334,23 +349,42 @@ Deno.test("answerUser() asks for no events when they are not included", async ()
 });
 
 Deno.test("answerUser() pages through all events once at any limit", async () => {
-  for (let limit = 1; limit <= 8; limit++) {
-    const seen: string[] = [];
-    let pageToken: string | null = null;
-    do {
-      const page = await answerUser(userRequest({ limit, pageToken }), userPorts());
-      assert(page.events.length <= limit);
-      seen.push(...page.events.map((each) => each.id));
-      pageToken = page.next_page_token;
-    } while (pageToken !== "");
-    assert.deepEqual(seen, USER_EVENTS.map((each) => each.id));
+  for (const partitions of [1, 2, 3]) {
+    for (let limit = 1; limit <= 8; limit++) {
+      const seen: string[] = [];
+      let pageToken: string | null = null;
+      do {
+        const ports = userPorts(partitions);
+        const page = await answerUser(userRequest({ limit, pageToken }), ports);
+        assert(page.events.length <= limit);
+        assert.equal(page.user_profile.total_events, 7);
+        seen.push(...page.events.map((each) => each.id));
+        pageToken = page.next_page_token;
+      } while (pageToken !== "");
+      if (partitions === 1) assert.deepEqual(seen, USER_EVENTS.map((each) => each.id));
+      assert.deepEqual(seen.toSorted(), USER_EVENTS.map((each) => each.id));
+    }
   }
+});
+
+Deno.test("answers name the partitions that they lack, and are not complete then", async () => {
+  const ports = portsOver([[event({})]], NOW_MS, [1, 3]);
+  const summary = await answerSummary({ project: "shop", range: MISSING, eventTypes: [] }, ports);
+  SummarySchema.parse(summary);
+  assert.deepEqual([summary.complete, summary.missing_partitions], [false, [1, 3]]);
+  const series = await answerSeries(seriesRequest(), ports);
+  assert.deepEqual([series.complete, series.missing_partitions], [false, [1, 3]]);
+  const lacking = { ...userPorts(), askUser: () => Promise.resolve({ answers: [], missing: [2] }) };
+  assert.deepEqual(await refusal(answerUser(userRequest(), lacking)), [
+    "store_unavailable",
+    undefined,
+  ]);
 });
 
 Deno.test("answerUser() refuses a user it does not know and a token it did not give", async () => {
   const unknown = answerUser(userRequest({ userId: "bob" }), userPorts());
   assert.deepEqual(await refusal(unknown), ["not_found", undefined]);
-  for (const pageToken of ["x", "1-", "1-2-3", "A-B", "-1-2", "1".repeat(40)]) {
+  for (const pageToken of ["x", "1-", "1-2", "1-2-3-4", "A-B-C", "-1-2-3", "1".repeat(40)]) {
     const answer = answerUser(userRequest({ pageToken }), userPorts());
     assert.deepEqual(await refusal(answer), ["invalid_parameter", "page_token"]);
   }

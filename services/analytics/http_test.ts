@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { ProblemError } from "../../lib/http/problem.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
-import type { UserEventsQuery } from "../../lib/store/event_store.ts";
 import { bruteShard, type PlainEvent } from "../../tests/support/brute_rollups.ts";
 import { LegacySummarySchema, SeriesSchema, SummarySchema, UserSchema } from "./answer_json.ts";
-import type { AnalyticsPorts } from "./answer_query.ts";
+import type { AnalyticsPorts, UserQuery } from "./answer_query.ts";
 import { analyticsRoutes, legacyAnalyticsRoutes } from "./http.ts";
 
 const NOW_MS = Date.parse("2026-03-29T12:34:56.789Z");
@@ -21,24 +20,25 @@ const EVENTS: PlainEvent[] = Array.from({ length: 10 }, (_, i) => ({
 
 interface Asked {
   readonly plans: RollupPlan[];
-  readonly users: UserEventsQuery[];
+  readonly users: UserQuery[];
 }
 
 function openRoutes(
   routes: (options: Parameters<typeof analyticsRoutes>[0]) => OpenAPIHono,
 ): Asked & { app: OpenAPIHono } {
   const plans: RollupPlan[] = [];
-  const users: UserEventsQuery[] = [];
+  const users: UserQuery[] = [];
   const ports: AnalyticsPorts = {
     now: () => NOW_MS,
     askShards: (plan) => {
       plans.push(plan);
-      return Promise.resolve([bruteShard(plan, EVENTS, NOW_MS)]);
+      return Promise.resolve({ partials: [bruteShard(plan, EVENTS, NOW_MS)], missing: [] });
     },
     askUser: (query) => {
       users.push(query);
       const totals = { events: 3, sessions: 1, firstSeenMs: NOW_MS - 5, lastSeenMs: NOW_MS };
-      return Promise.resolve({ totals, events: [], completeUntilMs: NOW_MS });
+      const answer = { partition: 0, totals, events: [], completeUntilMs: NOW_MS };
+      return Promise.resolve({ answers: [answer], missing: [] });
     },
   };
   const app = routes({ ports, projectOf: () => "shop" });
