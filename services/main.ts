@@ -10,58 +10,57 @@
  */
 import process from "node:process";
 import { Command } from "commander";
-import { type Config, ConfigError, readConfig, type Role, ROLES } from "../lib/config/config.ts";
-import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from "../lib/config/exit_codes.ts";
-import {
-  CELL_BYTES_MAX,
-  CELL_FLUSH_MS,
-  DELTA_BYTES_MAX,
-  DRAIN_MS_MAX,
-  GAUGE_REFRESH_MS,
-  SESSION_BYTES_MAX,
-  STOP_MS_MAX,
-  TRIM_INTERVAL_MS,
-} from "../lib/config/limits.ts";
+import { type Config, type Role, ROLES } from "../lib/config/config.ts";
+import { EXIT_FAILED } from "../lib/config/exit_codes.ts";
+import { DRAIN_MS_MAX, GAUGE_REFRESH_MS, TRIM_INTERVAL_MS } from "../lib/config/limits.ts";
 import {
   type DataFolder,
-  DataFolderError,
   lockDataFolder,
+  shareDataFolder,
 } from "../lib/data_folder/data_folder.ts";
 import type { Handler } from "../lib/http/app.ts";
 import { DrainGate } from "../lib/http/drain_gate.ts";
-import { type HttpServer, listen, ListenError } from "../lib/http/listen.ts";
+import { type HttpServer, listen } from "../lib/http/listen.ts";
 import type { HealthReport, OperationalOptions } from "../lib/http/operational_routes.ts";
 import { ProblemError } from "../lib/http/problem.ts";
 import { BodyReader } from "../lib/http/read_body.ts";
 import { createServiceHandler } from "../lib/http/service_handler.ts";
-import { LogError } from "../lib/log/event_log.ts";
+import { decodeLivePartial } from "../lib/live/live_partial.ts";
+import { LiveWindow } from "../lib/live/live_window.ts";
 import { partitionOf } from "../lib/log/murmur2.ts";
-import { LogSignal, madePartitions } from "../lib/log/sqlite/mod.ts";
-import { StoreError, type UserEventsQuery } from "../lib/store/event_store.ts";
-import { createLogger, type Logger } from "../lib/telemetry/logger.ts";
+import { StoreError } from "../lib/store/event_store.ts";
+import type { Logger } from "../lib/telemetry/logger.ts";
 import { createMetrics, type Metrics } from "../lib/telemetry/metrics.ts";
 import type { ShardFault } from "../workers/protocol.ts";
 import type { AnalyticsPorts } from "./analytics/answer_query.ts";
 import { analyticsRoutes, legacyAnalyticsRoutes } from "./analytics/http.ts";
+import { liveRoutes } from "./analytics/live_http.ts";
 import { banner } from "./commands/banner.ts";
 import { addClientCommands } from "./commands/client_commands.ts";
 import { ConsumerState } from "./consumer/consumer_state.ts";
 import { createConsumerHandler } from "./consumer/http.ts";
 import { ShardPool } from "./consumer/shard_pool.ts";
+import { DeadLetters } from "./dead_letters/dead_letters.ts";
+import { deadLetterRoutes } from "./dead_letters/http.ts";
+import { forwardRoutes } from "./gateway/forward.ts";
 import { createGatewayHandler } from "./gateway/http.ts";
 import { EventAcceptor } from "./ingestion/accept_events.ts";
 import { createIngestionHandler } from "./ingestion/http.ts";
 import { v1IngestRoutes } from "./ingestion/v1_http.ts";
 import { WriterHost } from "./ingestion/writer_host.ts";
+import { LetterDesk } from "./letter_desk.ts";
+import { LiveDesk } from "./live_desk.ts";
+import { type LogBackend, openLogBackend } from "./log_backend.ts";
 import { createMetricsHandler, metricsRoutes } from "./metrics/http.ts";
+import { processorOptions } from "./processor_options.ts";
+import { serve, type Served } from "./serve.ts";
 import { superviseServe } from "./supervise.ts";
 
-const MIB = 1024 * 1024;
 /** All that is not named is one project until keys name others. */
 const DEFAULT_PROJECT = "default";
 
 /** One process of the platform, all its roles. */
-class Platform {
+class Platform implements Served {
   readonly #config: Config;
   readonly #logger: Logger;
   readonly #startedAtMs = Date.now();
@@ -72,11 +71,15 @@ class Platform {
   readonly #ending = Promise.withResolvers<number>();
   #failure: number | null = null;
   #folder: DataFolder | null = null;
-  #partitions = 0;
+  #backend!: LogBackend;
   #writer: WriterHost | null = null;
   #pool: ShardPool | null = null;
-  #acceptor!: EventAcceptor;
-  #consumer!: ConsumerState;
+  #acceptor: EventAcceptor | null = null;
+  #consumer: ConsumerState | null = null;
+  #desk: LetterDesk | null = null;
+  #letters: DeadLetters | null = null;
+  #live!: LiveWindow;
+  #liveDesk: LiveDesk | null = null;
   #logFailure: string | null = null;
   #stopping = false;
 
@@ -96,23 +99,13 @@ class Platform {
   }
 
   async start(): Promise<void> {
-    const { roles, host, ports, dataFolder } = this.#config;
-    this.#folder = lockDataFolder(dataFolder);
-    this.#partitions = this.#choosePartitions(this.#folder.path);
-    this.#writer = await this.#startWriter(this.#folder.path);
-    const signal = new LogSignal(this.#writer.signal);
-    this.#consumer = new ConsumerState({
-      partitions: this.#partitions,
-      metrics: this.#metrics,
-      highWater: (partition) => signal.highWater(partition),
-      now: Date.now,
-    });
-    if (roles.has("consumer")) await this.#startShards(this.#folder.path, this.#writer.signal);
-    this.#acceptor = new EventAcceptor({
-      producer: this.#writer.producer,
-      partitions: this.#partitions,
-      metrics: this.#metrics,
-    });
+    const { roles, host, ports } = this.#config;
+    this.#folder = this.#takeFolder();
+    const logger = this.#logger.child({ stage: "log" });
+    this.#backend = await openLogBackend(this.#config, this.#folder?.path ?? "", logger);
+    this.#live = new LiveWindow(this.#backend.partitions);
+    if (this.#writes) await this.#startWriting();
+    if (roles.has("consumer")) await this.#startShards(this.#backend);
     const bodies = new BodyReader();
     for (const role of ROLES) {
       if (!roles.has(role)) continue;
@@ -139,23 +132,34 @@ class Platform {
     await this.#writer?.producer.drain();
     await this.#pool?.stop();
     await this.#writer?.stop();
+    await this.#liveDesk?.close();
+    await this.#desk?.close();
     this.#folder?.release();
   }
 
-  #choosePartitions(folder: string): number {
-    const made = madePartitions(folder);
-    const { partitions, partitionsGiven } = this.#config;
-    if (made === null || made === partitions || partitionsGiven) return partitions;
-    this.#logger.info({ partitions: made }, "the data folder's number of partitions is kept");
-    return made;
+  /** Whether this process puts events into the log; the role analytics replays dead letters. */
+  get #writes(): boolean {
+    const { roles } = this.#config;
+    return roles.has("ingestion") || roles.has("gateway") || roles.has("analytics");
   }
 
-  async #startWriter(folder: string): Promise<WriterHost> {
+  /**
+   * The data folder. With the embedded log it is this process's alone; with Kafka each partition in
+   * it has a lock of its own, and several processes may share it.
+   */
+  #takeFolder(): DataFolder | null {
+    const { log, roles, dataFolder } = this.#config;
+    if (log === "sqlite") return lockDataFolder(dataFolder);
+    return roles.has("consumer") ? shareDataFolder(dataFolder) : null;
+  }
+
+  async #startWriting(): Promise<void> {
     const logger = this.#logger.child({ stage: "log" });
     this.#metrics.logConnectivity.set(1);
-    const writer = new WriterHost({
-      folder,
-      partitions: this.#partitions,
+    const { partitions, writerLog } = this.#backend;
+    this.#writer = new WriterHost({
+      log: writerLog,
+      logLevel: this.#config.logLevel,
       onLost: (events, failure) => {
         this.#metrics.errors.inc({ service: "ingestion", error_type: failure.code }, events);
         logger.error({ events, err: failure }, "events answered with 202 were not stored");
@@ -171,48 +175,80 @@ class Platform {
       },
       onFatal: (exitCode, reason) => this.#fail(exitCode, reason),
     });
-    await writer.start();
-    return writer;
+    await this.#writer.start();
+    const { producer } = this.#writer;
+    this.#acceptor = new EventAcceptor({ producer, partitions, metrics: this.#metrics });
   }
 
-  async #startShards(folder: string, signal: SharedArrayBuffer): Promise<void> {
+  async #startShards(backend: LogBackend): Promise<void> {
     const config = this.#config;
-    const partitions = this.#partitions;
+    const { partitions, topic, group, storeFolder, kind } = backend;
+    const shards = kind === "sqlite" ? Math.min(config.shards, partitions) : config.shards;
     const logger = this.#logger.child({ stage: "process" });
-    this.#pool = new ShardPool({
-      shards: Math.min(config.shards, partitions),
+    await this.#startDesks(backend, logger);
+    const consumer = this.#consumer = new ConsumerState({
+      topic,
+      group,
+      metrics: this.#metrics,
+      highWater: backend.highWater,
+      now: Date.now,
+    });
+    const pool = this.#pool = new ShardPool({
+      shards,
       partitions,
-      folder,
-      signal,
+      logOf: (index) => backend.logOf(index, shards),
+      topic,
+      project: DEFAULT_PROJECT,
+      storeFolder,
       storeMemoryMb: Math.floor(config.storeMemoryMb / partitions),
       commitIntervalMs: config.commitIntervalMs,
       logLevel: config.logLevel,
       fault: faultOf(config.fault),
-      processor: {
-        dedupWindowMs: config.dedupWindowSeconds * 1000,
-        dedupBytesMax: Math.floor(config.dedupMemoryMb * MIB / partitions),
-        sessionGapMs: config.sessionGapMinutes * 60_000,
-        sessionBytesMax: Math.floor(SESSION_BYTES_MAX / partitions),
-        cellBytesMax: Math.floor(CELL_BYTES_MAX / partitions),
-        flushIntervalMs: CELL_FLUSH_MS,
-        flushBytes: DELTA_BYTES_MAX,
-      },
-      onProgress: (progress) => this.#consumer.update(progress),
+      processor: processorOptions(config, backend),
+      onProgress: (progress) => consumer.update(progress),
+      onLive: (frame) => this.#live.add(decodeLivePartial(frame), Date.now()),
+      onOwned: () => consumer.keep(pool.owned),
       onReplaced: (shard, code, message) => {
         this.#metrics.shardRestarts.inc();
         logger.error({ shard, code, detail: message }, "a shard failed and is replaced");
       },
       onFatal: (exitCode, reason) => this.#fail(exitCode, reason),
     });
-    await this.#pool.start();
+    await pool.start();
+  }
+
+  /** Dead letters, and with Kafka what the shards of other processes publish. */
+  async #startDesks({ storeFolder, kafka }: LogBackend, logger: Logger): Promise<void> {
+    const onFailure = (what: string) => (error: Error) =>
+      this.#fail(EXIT_FAILED, `${what}: ${error.stack}`);
+    const metrics = this.#metrics;
+    this.#desk = await LetterDesk.open({
+      storeFolder,
+      topic: kafka && { settings: kafka.settings, name: kafka.topics.dlqTopic },
+      logger,
+      onFailure: onFailure("dead letters can't be kept"),
+    });
+    this.#letters = new DeadLetters({
+      file: this.#desk.file,
+      metrics,
+      acceptLine: (project, line) =>
+        this.#acceptor!.acceptOne(line, { form: "plain", mode: "durable", project }),
+    });
+    if (kafka === null) return;
+    this.#liveDesk = new LiveDesk({
+      settings: kafka.settings,
+      topic: kafka.topics.metricsTopic,
+      live: this.#live,
+      logger,
+      onFailure: onFailure("live partials can't be read"),
+    });
   }
 
   #handlerOf(role: Role, bodies: BodyReader): Handler {
     const logger = this.#logger;
     const operational = this.#operationalOf(role);
     const projectOf = () => DEFAULT_PROJECT;
-    const ingest = { acceptor: this.#acceptor, bodies, projectOf };
-    const analytics = { ports: this.#analyticsPorts(), projectOf };
+    const ingest = { acceptor: this.#acceptor!, bodies, projectOf };
     switch (role) {
       case "ingestion":
         return createIngestionHandler({ ...ingest, operational, logger });
@@ -227,7 +263,7 @@ class Platform {
           },
           routes: [
             v1IngestRoutes({ ...ingest, node: `${Deno.hostname()}:${Deno.pid}` }),
-            analyticsRoutes(analytics),
+            ...this.#questionRoutes(bodies),
             metricsRoutes(this.#metrics),
           ],
         });
@@ -235,22 +271,38 @@ class Platform {
         return createConsumerHandler({
           operational,
           logger,
-          stats: () => this.#consumer.stats(),
-          lag: () => this.#consumer.lag(),
+          stats: () => this.#consumer!.stats(),
+          lag: () => this.#consumer!.lag(),
         });
       case "analytics":
         return createServiceHandler({
           operational,
           logger,
-          routes: [legacyAnalyticsRoutes(analytics)],
+          routes: [
+            legacyAnalyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
+            ...this.#questionRoutes(bodies),
+          ],
         });
       case "metrics":
         return createMetricsHandler({ operational, logger });
     }
   }
 
+  /** What the role analytics answers: here, or in the process that has it. */
+  #questionRoutes(bodies: BodyReader) {
+    const { analyticsUrl, roles } = this.#config;
+    const projectOf = () => DEFAULT_PROJECT;
+    if (!roles.has("analytics")) return [forwardRoutes(analyticsUrl!)];
+    return [
+      liveRoutes({ ports: { now: Date.now, live: this.#live }, projectOf }),
+      analyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
+      deadLetterRoutes({ deadLetters: this.#letters!, bodies, projectOf }),
+    ];
+  }
+
   #operationalOf(service: Role): OperationalOptions {
-    const readsLog = service === "consumer" || service === "analytics" || service === "gateway";
+    const hasShards = this.#config.roles.has("consumer");
+    const asksShards = hasShards && service !== "ingestion" && service !== "metrics";
     return {
       service,
       metrics: this.#metrics,
@@ -258,29 +310,36 @@ class Platform {
       health: () => this.#health(service),
       ready: () => {
         if (this.#stopping) return { ready: false, reason: "shutting down" };
-        if (readsLog && !this.#pool?.ready) return { ready: false, reason: "a shard is starting" };
+        if (asksShards && !this.#pool?.ready) {
+          return { ready: false, reason: "a shard is starting" };
+        }
         return { ready: true };
       },
       stats: service === "ingestion"
-        ? () => ({ ...this.#acceptor.stats.snapshot(Date.now()) })
+        ? () => ({ ...this.#acceptor!.stats.snapshot(Date.now()) })
         : undefined,
     };
   }
 
   #health(service: Role): HealthReport {
     const logStatus = this.#logFailure === null ? "healthy" : "unhealthy";
-    const shardsReady = this.#pool === null || this.#pool.ready;
+    const shardsReady = this.#pool === null || this.#pool.ready && this.#pool.awaited.length === 0;
     const details = service === "ingestion"
-      ? this.#acceptor.stats.snapshot(Date.now())
+      ? this.#acceptor!.stats.snapshot(Date.now())
       : service === "consumer"
-      ? { lag_events: this.#consumer.totalLag, shards: this.#pool?.shards ?? 0 }
+      ? {
+        lag_events: this.#consumer!.totalLag,
+        shards: this.#pool!.shards,
+        partitions: this.#pool!.owned,
+        awaited_partitions: this.#pool!.awaited,
+      }
       : {};
     const status = logStatus === "unhealthy" && (service === "ingestion" || service === "gateway")
       ? "unhealthy"
       : logStatus === "unhealthy" || !shardsReady
       ? "degraded"
       : "healthy";
-    return { status, logStatus, details: { log: "sqlite", ...details } };
+    return { status, logStatus, details: { log: this.#backend.kind, ...details } };
   }
 
   #analyticsPorts(): AnalyticsPorts {
@@ -296,28 +355,36 @@ class Platform {
         end();
       }
     };
+    const { kind, partitions } = this.#backend;
     return {
       now: Date.now,
       askShards: (plan) => ask("rollups", () => this.#pool!.askRollups(plan)),
-      askUser: (query: UserEventsQuery) => {
+      askUser: (query) => {
         const bytes = encoder.encode(query.userId);
-        const partition = partitionOf(bytes, 0, bytes.length, this.#partitions);
+        const own = partitionOf(bytes, 0, bytes.length, partitions);
+        // On Kafka other producers may place by other keys, and partitions may be added.
+        const partition = kind === "sqlite" ? own : null;
         return ask("user", () => this.#pool!.askUser(partition, query));
       },
     };
   }
 
   #refreshGauges(): void {
-    this.#consumer.refreshGauges();
-    this.#acceptor.refreshGauges();
-    this.#metrics.ringBytes.set({ ring: "writer" }, this.#writer!.producer.inFlightBytes);
+    this.#consumer?.refreshGauges();
+    this.#acceptor?.refreshGauges();
+    const inFlightBytes = this.#writer?.producer.inFlightBytes ?? 0;
+    this.#metrics.ringBytes.set({ ring: "writer" }, inFlightBytes);
+    this.#letters?.refresh().catch((error) => {
+      this.#logger.warn({ err: error }, "the dead letters can't be counted");
+    });
   }
 
   #trim(): void {
-    const { logRetentionHours, roles } = this.#config;
-    if (!roles.has("consumer")) return;
-    const receivedBeforeMs = Date.now() - logRetentionHours * 3_600_000;
-    this.#writer?.trim([...this.#consumer.storedOffsets], receivedBeforeMs);
+    const { kind, partitions } = this.#backend;
+    // Kafka's own retention does it there.
+    if (kind === "kafka" || this.#consumer === null) return;
+    const receivedBeforeMs = Date.now() - this.#config.logRetentionHours * 3_600_000;
+    this.#writer?.trim(this.#consumer.storedOffsets(partitions), receivedBeforeMs);
   }
 
   #announce(): void {
@@ -327,9 +394,10 @@ class Platform {
     for (const [role, server] of this.#servers) urls[role] = `http://${shown}:${server.port}`;
     const facts = {
       urls,
-      dataFolder: this.#folder!.path,
+      dataFolder: this.#folder?.path ?? null,
       shards: this.#pool?.shards ?? 0,
-      partitions: this.#partitions,
+      log: this.#backend.describe,
+      partitions: this.#backend.partitions,
       startMs: performance.now(),
     };
     this.#logger.info(facts, "ready");
@@ -344,70 +412,18 @@ class Platform {
   }
 }
 
-/** Reads `shard-throw@20000`, `shard-hang@20000` and `shard-die@20000`. */
+/** Reads `shard-throw@20000`, `shard-hang@20000`, `shard-die@20000` and `shard-poison@TYPE`. */
 function faultOf(text: string | null): ShardFault | null {
+  const poison = /^shard-poison@(.+)$/.exec(text ?? "");
+  if (poison !== null) return { kind: "poison", eventType: poison[1] };
   const match = /^shard-(throw|hang|die)@(\d+)$/.exec(text ?? "");
   return match === null ? null : {
-    kind: match[1] as ShardFault["kind"],
+    kind: match[1] as "throw" | "hang" | "die",
     afterEvents: Number(match[2]),
   };
 }
 
-/** Runs the platform until a signal or a failure that only a new process heals. */
-async function serve(overrides: Record<string, string | undefined>): Promise<number> {
-  let config: Config;
-  try {
-    config = readConfig(Deno.env.toObject(), overrides);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    console.error(`rta: the settings can't be used\n${error.message}`);
-    return EXIT_CONFIG;
-  }
-  const logger = createLogger(config.logLevel);
-  for (const name of config.unknownVariables) logger.warn({ variable: name }, "unknown setting");
-  const platform = new Platform(config, logger);
-  const signalled = Promise.withResolvers<number>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => signalled.resolve(EXIT_OK));
-  }
-  let code: number;
-  try {
-    await platform.start();
-    code = await Promise.race([signalled.promise, platform.ended]);
-  } catch (error) {
-    code = startFailure(error, logger);
-  }
-  const tooLong = setTimeout(() => process.exit(code || EXIT_FAILED), STOP_MS_MAX);
-  try {
-    await platform.stop();
-  } finally {
-    clearTimeout(tooLong);
-  }
-  code = platform.failure ?? code;
-  logger.info({ exit_code: code }, "stopped");
-  return code;
-}
-
-/** Says why the start failed, and whether trying again can help. */
-function startFailure(error: unknown, logger: Logger): number {
-  const known = error instanceof DataFolderError || error instanceof ListenError ||
-    error instanceof LogError || error instanceof StoreError;
-  if (!known) {
-    logger.fatal({ err: error }, "the start failed");
-    return EXIT_FAILED;
-  }
-  logger.fatal({ code: error.code, detail: error.message }, "the start failed");
-  console.error(`rta: ${error.message}`);
-  return NO_RESTART_HELPS.has(error.code) ? EXIT_CONFIG : EXIT_FAILED;
-}
-
-const NO_RESTART_HELPS = new Set([
-  "RTA_DATA_IN_USE",
-  "RTA_DATA_UNUSABLE",
-  "RTA_PORT_UNAVAILABLE",
-  "RTA_LOG_PARTITIONS_CHANGED",
-  "RTA_LOG_CORRUPT",
-]);
+const SERVING = new Set(["serve", "run"]);
 
 function commandLine(): Command {
   const rta = new Command("rta").description("Real-Time Analytics Platform");
@@ -416,7 +432,8 @@ function commandLine(): Command {
     .option("--roles <roles>", "ingestion, consumer, analytics, metrics, gateway or all")
     .option("--data <folder>", "data folder")
     .action(async (options) => {
-      process.exitCode = await serve({ RTA_ROLES: options.roles, RTA_DATA: options.data });
+      const overrides = { RTA_ROLES: options.roles, RTA_DATA: options.data };
+      process.exitCode = await serve(overrides, (config, logger) => new Platform(config, logger));
     });
   rta.command("run")
     .description("run the platform and start it again when it fails")
@@ -430,6 +447,11 @@ function commandLine(): Command {
 }
 
 if (import.meta.main) {
-  await commandLine().parseAsync(["deno", "rta", ...Deno.args]);
+  const rta = commandLine();
+  if (!SERVING.has(Deno.args[0])) {
+    // Not loaded to serve: the Kafka client takes memory and time.
+    (await import("./commands/topics_command.ts")).addTopicsCommand(rta);
+  }
+  await rta.parseAsync(["deno", "rta", ...Deno.args]);
   process.exit(process.exitCode);
 }

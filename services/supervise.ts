@@ -24,7 +24,7 @@ import {
 import { RotatingLog } from "./rotating_log.ts";
 
 /** What `serve` may do; it starts no process and loads no code from elsewhere. */
-export const SERVE_PERMISSIONS: readonly string[] = [
+const SERVE_PERMISSIONS: readonly string[] = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
@@ -32,6 +32,17 @@ export const SERVE_PERMISSIONS: readonly string[] = [
   "--allow-sys",
   "--allow-ffi", // DuckDB is a native library
 ];
+
+/**
+ * Options of V8 for every thread of `serve`, whose objects mostly die young. Without them a thread's
+ * heap grows to several times of what lives in it: young objects get 48 MiB before anyone looks
+ * whether they still live, and the old ones up to four times their size. With these a steady 5,000
+ * events/s took 350 MB in place of 550 MB; the price is a few percent of processor time.
+ */
+const V8_OPTIONS = "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=40";
+
+/** What `deno run` is given for `serve`. */
+export const SERVE_OPTIONS: readonly string[] = [...SERVE_PERMISSIONS, V8_OPTIONS];
 
 const firstWaitMs = 250;
 const longLifeMs = 60_000;
@@ -111,7 +122,7 @@ export class RestartPolicy {
 export function rtaCommand(command: string): string[] {
   if (Deno.build.standalone) return [Deno.execPath(), command];
   const main = join(import.meta.dirname!, "main.ts");
-  return [Deno.execPath(), "run", "--frozen", "--no-prompt", ...SERVE_PERMISSIONS, main, command];
+  return [Deno.execPath(), "run", "--frozen", "--no-prompt", ...SERVE_OPTIONS, main, command];
 }
 
 /** Starts the child, copies its output, passes a stop on, and returns its exit code. */

@@ -3,28 +3,64 @@
  * go by postMessage, so everything here is structured-clone safe.
  */
 import type { LogLevel } from "../lib/config/config.ts";
+import type { KafkaLogSettings } from "../lib/log/kafka/settings.ts";
 import type { RollupPartial } from "../lib/query/partial.ts";
 import type { RollupPlan } from "../lib/query/plan.ts";
 import type { ProcessorOptions } from "../lib/process/partition_processor.ts";
 import type { StoredEvent, UserEventsQuery, UserTotals } from "../lib/store/event_store.ts";
 
 /**
- * A fault to play in a test after so many events were applied by this worker: the loop throws, the
- * thread never comes back, or an error that nobody catches ends the worker with its files open.
+ * A fault to play in a test. After so many events were applied by this worker, the loop throws, the
+ * thread never comes back, or an error that nobody catches ends the worker with its files open; or
+ * the loop throws whenever it meets an event of this type, in any worker.
  */
-export interface ShardFault {
-  readonly kind: "throw" | "hang" | "die";
-  readonly afterEvents: number;
+export type ShardFault =
+  | { readonly kind: "throw" | "hang" | "die"; readonly afterEvents: number }
+  | { readonly kind: "poison"; readonly eventType: string };
+
+/** Where the log is and which part of it a shard reads. */
+export type ShardLog =
+  | {
+    readonly kind: "sqlite";
+    /** Data folder. */
+    readonly folder: string;
+    /** Signal memory of the embedded log. */
+    readonly signal: SharedArrayBuffer;
+    readonly partitions: readonly number[];
+  }
+  /** The shard is a member of the group; its partitions are what the group gives it. */
+  | {
+    readonly kind: "kafka";
+    readonly settings: KafkaLogSettings;
+    readonly dlqTopic: string;
+    readonly metricsTopic: string;
+  };
+
+/** Where a shard failed: records of a partition from `offset` to before `nextOffset`. */
+export interface SuspectPlace {
+  readonly partition: number;
+  readonly offset: number;
+  readonly nextOffset: number;
 }
 
-/** Opens the partitions and starts the loop; answered by `ready` or `failed`. */
+/** A place that has failed shards so many times; from POISON_FAILURES on it is set aside. */
+export interface Suspect extends SuspectPlace {
+  readonly failures: number;
+}
+
+/** Opens the log and the partitions and starts the loop; answered by `ready` or `failed`. */
 export interface StartShard {
   readonly kind: "start";
-  readonly partitions: readonly number[];
-  /** Data folder of the log and the store. */
-  readonly folder: string;
-  /** Signal memory of the embedded log. */
-  readonly signal: SharedArrayBuffer;
+  readonly log: ShardLog;
+  /** Partitions of the log when this process started. */
+  readonly partitions: number;
+  /** Topic by which dead letters and events without an id are named. */
+  readonly topic: string;
+  /** Of records that name none. */
+  readonly project: string;
+  /** Folder of the partitions' stores and locks, and of the dead letters. */
+  readonly storeFolder: string;
+  readonly suspects: readonly Suspect[];
   /** Ring that takes progress frames to the main thread. */
   readonly progress: SharedArrayBuffer;
   /** Heartbeats: Int32 by worker, counted up every HEARTBEAT_MS while the worker's loop turns. */
@@ -45,11 +81,24 @@ export interface AskRollups {
   readonly plan: RollupPlan;
 }
 
+/** About one user: every partition of the shard, or the one that the user's events are in. */
 export interface AskUser {
   readonly kind: "user";
   readonly id: number;
+  readonly partition: number | null;
+  readonly query: UserQuery;
+}
+
+/** As the store's, but that the place to page on from may be in any partition. */
+export interface UserQuery extends Omit<UserEventsQuery, "before"> {
+  readonly before: EventPlace | null;
+}
+
+/** An event's place, newest first: by time, then partition, then place in it, the highest first. */
+export interface EventPlace {
+  readonly timestampMs: number;
   readonly partition: number;
-  readonly query: UserEventsQuery;
+  readonly seq: number;
 }
 
 /** Commits all that was applied, closes, answers `stopped`. */
@@ -59,7 +108,15 @@ export interface StopShard {
 
 export type ToShard = StartShard | AskRollups | AskUser | StopShard;
 
+/** A shard's part of an answer, and the partitions that it is made of. */
+export interface RollupAnswer {
+  readonly partial: RollupPartial;
+  readonly partitions: readonly number[];
+}
+
+/** What one partition knows of a user. */
 export interface UserAnswer {
+  readonly partition: number;
   readonly totals: UserTotals | null;
   readonly events: readonly StoredEvent[];
   /** Everything received before this is among the rows, ms since the epoch. */
@@ -68,8 +125,14 @@ export interface UserAnswer {
 
 export type FromShard =
   | { readonly kind: "ready" }
-  | { readonly kind: "rollups"; readonly id: number; readonly partial: RollupPartial }
-  | { readonly kind: "user"; readonly id: number; readonly answer: UserAnswer }
+  | { readonly kind: "rollups"; readonly id: number; readonly answer: RollupAnswer }
+  | { readonly kind: "user"; readonly id: number; readonly answers: readonly UserAnswer[] }
+  /** Partitions that run now, and those assigned whose files somebody else still has open. */
+  | {
+    readonly kind: "owned";
+    readonly partitions: readonly number[];
+    readonly awaited: readonly number[];
+  }
   /** The question failed, the shard goes on; a StoreError's code, else RTA_SHARD_FAULT. */
   | {
     readonly kind: "refused";
@@ -78,5 +141,11 @@ export type FromShard =
     readonly message: string;
   }
   /** The shard threw: its files are closed, the worker is done. */
-  | { readonly kind: "failed"; readonly code: string; readonly message: string }
+  | {
+    readonly kind: "failed";
+    readonly code: string;
+    readonly message: string;
+    /** What it was at when its records, or their commit, made it throw. */
+    readonly at: SuspectPlace | null;
+  }
   | { readonly kind: "stopped" };

@@ -1,87 +1,139 @@
 /**
  * The loop of one shard: pull records of its partitions from the log, apply them to memory, commit
- * by load, answer questions in between, tell the main thread how far it has come.
+ * by load, answer questions in between, tell the main thread how far it has come. Partitions may be
+ * added and removed while it runs.
  *
  * Commits follow the load. A caught-up partition commits when its last commit lies
  * COMMIT_PAUSE_FACTOR times its own duration back (so that committing takes a few percent of a core
  * at most), and after `commitIntervalMs` in any case. One that catches up commits full batches.
+ *
+ * Pulls follow the load too. An idle shard pulls what is appended at once; after that it gathers: it
+ * looks again when GATHER_MS are over, not at each of hundreds of tiny appends a second, unless much
+ * was left waiting. A question ends the gathering: what was appended before it came is pulled first,
+ * so no answer is older for it.
+ *
+ * What can't be an event is set aside as a dead letter before the commit that moves past it. Records
+ * that made a shard fail before (suspects) are applied and committed alone, so that it becomes known
+ * which one it is; one that has failed POISON_FAILURES times is set aside.
  */
 import {
-  COMMIT_PAUSE_FACTOR,
-  COMMIT_PAUSE_MS_MIN,
-  COMMIT_ROWS,
+  GATHER_EVENTS_MAX,
+  GATHER_MS,
   LAG_EVENTS_CATCHING_UP,
+  LETTER_BYTES_PENDING_MAX,
+  POISON_FAILURES,
   SHARD_READ_BYTES_MAX,
+  SUSPECT_READ_BYTES_MAX,
 } from "../lib/config/limits.ts";
-import type { EventLogReader } from "../lib/log/event_log.ts";
+import { POISON } from "../lib/dead_letter/dead_letter.ts";
+import type { EventLogReader, LogRecord } from "../lib/log/event_log.ts";
 import { releaseRecords } from "../lib/log/release_records.ts";
 import { AnswerMemo } from "../lib/process/answer_memo.ts";
-import { type ApplyCounts, newApplyCounts } from "../lib/process/apply_record.ts";
-import type { PartitionProcessor } from "../lib/process/partition_processor.ts";
-import { encodeProgress, PROGRESS_FRAME } from "../lib/process/progress_frame.ts";
-import type { RingWriter } from "../lib/ring/ring.ts";
-import type { RollupPartial } from "../lib/query/partial.ts";
+import type { Committed, PartitionProcessor } from "../lib/process/partition_processor.ts";
+import { findPoison, linesOf, withoutLines } from "../lib/process/poison_lines.ts";
+import { PROGRESS_FRAME } from "../lib/process/progress_frame.ts";
 import type { RollupPlan } from "../lib/query/plan.ts";
-import type { UserEventsQuery } from "../lib/store/event_store.ts";
+import type { RingWriter } from "../lib/ring/ring.ts";
+import { StoreError } from "../lib/store/event_store.ts";
+import { Lane } from "./lane.ts";
+import type { LiveFeed } from "./live_feed.ts";
 import { macrotask } from "./macrotask.ts";
-import type { ShardFault, UserAnswer } from "./protocol.ts";
+import { SetAside, type SetAsideParts } from "./set_aside.ts";
+import type {
+  EventPlace,
+  RollupAnswer,
+  Suspect,
+  SuspectPlace,
+  UserAnswer,
+  UserQuery,
+} from "./protocol.ts";
 
 export interface ShardLoopParts {
   readonly reader: EventLogReader;
-  readonly processors: readonly PartitionProcessor[];
+  /** Where lines go that can't be events, and by what names. */
+  readonly aside: Omit<SetAsideParts, "now" | "warn">;
   readonly progress: RingWriter;
   readonly commitIntervalMs: number;
-  readonly fault: ShardFault | null;
+  /** Throws, or does worse, when a test wants the shard to fail at this record. */
+  readonly playFault: (record: LogRecord, applied: number) => void;
+  /** What was committed, for live answers. */
+  readonly live: LiveFeed;
   readonly now: () => number;
   readonly warn: (message: string, detail: Record<string, unknown>) => void;
 }
 
+/** Events pulled before the event loop must have its turn. */
+const TURN_EVENTS_MAX = 256;
 /** Later than any event time that ingest accepts, ms since the epoch (year 9999). */
 const END_OF_TIME_MS = 253_402_300_800_000;
 
-/** One partition as the loop keeps it. */
-interface Lane {
-  readonly processor: PartitionProcessor;
-  /** The commit under way. */
-  commit: Promise<void> | null;
-  committedAtMs: number;
-  pauseMs: number;
-  /** Not yet reported. */
-  commitMs: number;
-  committedRows: number;
-  counts: ApplyCounts;
-  reportedOffset: number;
-}
-
 export class ShardLoop {
   readonly #parts: ShardLoopParts;
-  readonly #lanes: Lane[];
-  readonly #memo: AnswerMemo;
+  readonly #lanes: Lane[] = [];
+  /** Of the lanes; the memo looks at the same list. */
+  readonly #processors: PartitionProcessor[] = [];
+  readonly #memo = new AnswerMemo(this.#processors);
+  /** Questions being answered: a partition is closed after them. */
+  readonly #answering = new Set<Promise<unknown>>();
   #stopping = false;
   #failure: Error | null = null;
+  #failedAt: SuspectPlace | null = null;
   #wake: () => void = () => {};
   #applied = 0;
   #catchingUp: Lane | null = null;
   #appended: Promise<void> | null = null;
+  /** The last commit of a full batch. */
+  #fullCommit: Promise<void> = Promise.resolve();
+  /** Events pulled since the event loop last turned. */
+  #unyielded = 0;
+  /** Set while the shard gathers: resolves when what was gathered is pulled. */
+  #gathered: PromiseWithResolvers<void> | null = null;
 
   constructor(parts: ShardLoopParts) {
     this.#parts = parts;
-    this.#memo = new AnswerMemo(parts.processors);
-    this.#lanes = parts.processors.map((processor) => ({
-      processor,
-      commit: null,
-      committedAtMs: 0,
-      pauseMs: COMMIT_PAUSE_MS_MIN,
-      commitMs: 0,
-      committedRows: 0,
-      counts: newApplyCounts(),
-      reportedOffset: -1,
-    }));
   }
 
   /** Whether the shard is broken: nothing more of it is committed. */
   get hasFailed(): boolean {
     return this.#failure !== null;
+  }
+
+  /** The records that broke it, when it was records; else null. */
+  get failedAt(): SuspectPlace | null {
+    return this.#failedAt;
+  }
+
+  /** By partition: where the store would have the log read on. */
+  get storedOffsets(): Map<number, number> {
+    return new Map(this.#lanes.map((lane) => [lane.partition, lane.processor.storedOffset]));
+  }
+
+  /** Takes a partition in. `suspect`: a place in it that has failed shards before. */
+  add(processor: PartitionProcessor, suspect: Suspect | null): void {
+    const { aside, now, warn } = this.#parts;
+    this.#lanes.push(new Lane(processor, suspect, new SetAside({ ...aside, now, warn })));
+    this.#processors.push(processor);
+    this.#parts.live.open(processor);
+    this.#wake();
+  }
+
+  /**
+   * Commits a partition and lets it go; its store can be closed then, no question reads it any more.
+   * Never rejects: a failure ends the loop.
+   */
+  async remove(partition: number): Promise<void> {
+    const lane = this.#laneOf(partition);
+    lane.leaving = true;
+    // A loop that was stopped has committed everything.
+    const isDue = !this.#stopping || lane.processor.hasUncommitted;
+    if (this.#failure === null && isDue) await this.#startCommit(lane, true);
+    await lane.commit;
+    this.#parts.live.close(partition);
+    this.#lanes.splice(this.#lanes.indexOf(lane), 1);
+    this.#processors.splice(this.#processors.indexOf(lane.processor), 1);
+    if (this.#catchingUp === lane) this.#catchingUp = null;
+    await Promise.allSettled(this.#answering);
+    this.#report(lane);
   }
 
   /** Runs until `stop`; ends with everything applied committed. Throws what breaks the shard. */
@@ -92,23 +144,27 @@ export class ShardLoop {
       // Memory may hold half a record now: a question must not have it committed.
       this.#failure ??= asError(error);
       throw error;
+    } finally {
+      this.#endGathering();
     }
   }
 
   async #turn(): Promise<void> {
     while (!this.#stopping) {
       const token = this.#parts.reader.token();
+      const startedMs = this.#parts.now();
       let worked = false;
-      for (const lane of this.#lanes) {
+      for (const lane of [...this.#lanes]) {
         if (this.#mayPull(lane) && await this.#pull(lane)) worked = true;
         if (this.#failure) throw this.#failure;
         this.#commitIfDue(lane);
-        this.#report(lane);
+        if (lane.reportIsDue(this.#parts.now())) this.#report(lane);
       }
-      if (!worked && !this.#stopping) await this.#sleep(token);
+      this.#endGathering();
+      if (!this.#stopping) await this.#restAfter(worked, token, startedMs);
       if (this.#failure) throw this.#failure;
     }
-    for (const lane of this.#lanes) {
+    for (const lane of [...this.#lanes]) {
       await this.#startCommit(lane, true);
       if (this.#failure) throw this.#failure;
       this.#report(lane);
@@ -120,32 +176,73 @@ export class ShardLoop {
     this.#wake();
   }
 
+  /** Ends the loop with a failure from elsewhere. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
   /** Waits for commits under way, so that files can be closed after a failure. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#lanes.map((lane) => lane.commit));
+    await Promise.allSettled(this.#answering);
   }
 
-  answer(plan: RollupPlan): Promise<RollupPartial> {
-    return this.#memo.answer(plan, {
-      settle: async (processor) => {
-        const lane = this.#lanes.find((each) => each.processor === processor)!;
-        if (lane.commit !== null || processor.hasUncommitted) await this.#startCommit(lane);
-        if (this.#failure) throw this.#failure;
-      },
-      completeUntilMs: (processor) => this.#completeUntilMs(processor),
+  answer(plan: RollupPlan): Promise<RollupAnswer> {
+    return this.#whileOpen(async () => {
+      await this.#pullGathered();
+      const partitions = this.#lanes.map((lane) => lane.partition);
+      const partial = await this.#memo.answer(plan, {
+        settle: async (processor) => {
+          const lane = this.#laneOf(processor.partition);
+          if (lane.commit !== null || processor.hasUncommitted) await this.#startCommit(lane);
+          if (this.#failure) throw this.#failure;
+        },
+        completeUntilMs: (processor) => this.#completeUntilMs(processor),
+      });
+      return { partial, partitions };
     });
   }
 
-  /** Rows are as new as the partition's last commit, and the answer says how new that is. */
-  async answerUser(partition: number, query: UserEventsQuery): Promise<UserAnswer> {
-    const { processor } = this.#lanes.find((each) => each.processor.partition === partition)!;
-    const completeUntilMs = processor.hasUncommitted
+  /**
+   * What each of its partitions, or that one, knows of a user. Rows are as new as the partition's
+   * last commit, and the answer says how new that is.
+   */
+  answerUser(partition: number | null, query: UserQuery): Promise<UserAnswer[]> {
+    return this.#whileOpen(async () => {
+      await this.#pullGathered();
+      const lanes = this.#lanes.filter((lane) => (partition ?? lane.partition) === lane.partition);
+      return await Promise.all(lanes.map(async ({ processor }) => {
+        const { store, partition } = processor;
+        const completeUntilMs = this.storedUntilMs(partition);
+        const totals = await store.userTotals(query.project, query.userId, 0, END_OF_TIME_MS);
+        const before = query.before && placeIn(partition, query.before);
+        const events = query.limit > 0 ? await store.userEvents({ ...query, before }) : [];
+        return { partition, totals, events, completeUntilMs };
+      }));
+    });
+  }
+
+  async #whileOpen<T>(answer: () => Promise<T>): Promise<T> {
+    const answering = answer();
+    this.#answering.add(answering);
+    try {
+      return await answering;
+    } finally {
+      this.#answering.delete(answering);
+    }
+  }
+
+  #laneOf(partition: number): Lane {
+    return this.#lanes.find((lane) => lane.partition === partition)!;
+  }
+
+  /** Everything received before this is in the partition's store, ms since the epoch. */
+  storedUntilMs(partition: number): number {
+    const { processor } = this.#laneOf(partition);
+    return processor.hasUncommitted
       ? processor.storedReceivedAtMs
       : this.#completeUntilMs(processor);
-    const { store } = processor;
-    const totals = await store.userTotals(query.project, query.userId, 0, END_OF_TIME_MS);
-    const events = query.limit > 0 ? await store.userEvents(query) : [];
-    return { totals, events, completeUntilMs };
   }
 
   #completeUntilMs(processor: PartitionProcessor): number {
@@ -154,8 +251,7 @@ export class ShardLoop {
   }
 
   #lag(lane: Lane): number {
-    const { partition, nextOffset } = lane.processor;
-    return this.#parts.reader.highWater(partition) - nextOffset;
+    return lane.lagEvents(this.#parts.reader);
   }
 
   /** A log that was lost or replaced is noticed here, not passed over as "nothing new". */
@@ -167,9 +263,10 @@ export class ShardLoop {
 
   /**
    * Partitions that are far behind catch up one after the other, a full batch each, so that memory
-   * holds one large batch at a time; the others go on meanwhile.
+   * holds few large batches at a time; the others go on meanwhile.
    */
   #mayPull(lane: Lane): boolean {
+    if (lane.leaving) return false;
     if (this.#lag(lane) <= LAG_EVENTS_CATCHING_UP) return true;
     const current = this.#catchingUp;
     if (current === null || this.#lag(current) <= LAG_EVENTS_CATCHING_UP) this.#catchingUp = lane;
@@ -180,28 +277,89 @@ export class ShardLoop {
   async #pull(lane: Lane): Promise<boolean> {
     const { processor } = lane;
     if (this.#lag(lane) <= 0) return false;
-    if (processor.pendingRows >= COMMIT_ROWS) {
-      await this.#startCommit(lane);
-      this.#catchingUp = null;
+    if (processor.batchIsFull || lane.aside.bytes >= LETTER_BYTES_PENDING_MAX) {
+      await this.#commitFull(lane);
       return true;
     }
+    const { isNearSuspect } = lane;
     const records = await this.#parts.reader.read(
       processor.partition,
       processor.nextOffset,
-      SHARD_READ_BYTES_MAX,
+      isNearSuspect ? SUSPECT_READ_BYTES_MAX : SHARD_READ_BYTES_MAX,
     );
-    const nowMs = this.#parts.now();
     for (const record of records) {
-      processor.apply(record, nowMs, (code, message, line) => {
-        const { partition, offset } = record;
-        const bytes = line.length;
-        this.#parts.warn("refused a line of the log", { partition, offset, code, message, bytes });
-      });
-      this.#playFault(processor.counts.processed);
+      // It was taken away while its records were read: whoever has it next reads them again.
+      if (lane.leaving) break;
+      if (!processor.hasRoomFor(record)) await this.#commitFull(lane);
+      if (this.#failure) throw this.#failure;
+      if (isNearSuspect) await this.#applyAlone(lane, record);
+      else this.#apply(lane, record);
+      if (this.#failure) throw this.#failure;
     }
-    this.#collect(lane);
-    await macrotask();
+    const processed = lane.collect();
+    this.#applied += processed;
+    this.#unyielded += processed;
+    if (this.#unyielded >= TURN_EVENTS_MAX) await this.#yield();
     return records.length > 0;
+  }
+
+  /**
+   * Commits a full batch and goes on while it runs; a second one waits for it, so that memory holds
+   * no more than one that is committed and one that fills. Another partition may catch up now.
+   */
+  async #commitFull(lane: Lane): Promise<void> {
+    // Questions do not wait for a commit.
+    this.#endGathering();
+    await this.#fullCommit;
+    await lane.commit;
+    this.#fullCommit = this.#startCommit(lane);
+    this.#catchingUp = null;
+    // Dead letters are put before it takes the batch: nothing may be added to that meanwhile.
+    if (lane.aside.bytes > 0) await this.#fullCommit;
+    else await this.#yield();
+  }
+
+  /** Lets questions and what else waits for the event loop have their turn. */
+  async #yield(): Promise<void> {
+    this.#unyielded = 0;
+    await macrotask();
+  }
+
+  #apply(lane: Lane, record: LogRecord): void {
+    const { partition, offset, nextOffset } = record;
+    try {
+      lane.processor.apply(record, this.#parts.now(), (code, message, line, index) => {
+        lane.aside.add(record, index, line, code, message);
+      });
+      this.#parts.playFault(record, this.#applied + lane.processor.counts.processed);
+    } catch (error) {
+      this.#failedAt ??= { partition, offset, nextOffset };
+      throw error;
+    }
+    lane.measure(record);
+  }
+
+  /** Commits what was before it, then the record by itself; sets it aside if it failed too often. */
+  async #applyAlone(lane: Lane, record: LogRecord): Promise<void> {
+    const { processor } = lane;
+    const suspect = lane.suspect!;
+    const isSuspect = record.nextOffset > suspect.offset && record.offset < suspect.nextOffset;
+    if (isSuspect && processor.hasUncommitted) await this.#startCommit(lane);
+    if (this.#failure) return;
+    const isPoison = isSuspect && suspect.failures >= POISON_FAILURES;
+    this.#apply(lane, isPoison ? this.#withoutPoison(lane, record, suspect) : record);
+    if (isSuspect) await this.#startCommit(lane);
+  }
+
+  /** Sets the lines aside that throw by themselves, or all, and gives the record without them. */
+  #withoutPoison(lane: Lane, record: LogRecord, suspect: Suspect): LogRecord {
+    const found = findPoison(record, (line) => this.#parts.playFault(line, 0));
+    const lines = found.length > 0 ? found : linesOf(record);
+    const message = `processing it failed ${suspect.failures} times`;
+    for (const { index, bytes } of lines) {
+      lane.aside.add(record, index, bytes, POISON, message);
+    }
+    return withoutLines(record, lines);
   }
 
   #commitIfDue(lane: Lane): void {
@@ -212,10 +370,7 @@ export class ShardLoop {
   }
 
   #dueInMs(lane: Lane): number {
-    const now = this.#parts.now();
-    const rested = lane.committedAtMs + lane.pauseMs - now;
-    const latest = lane.processor.pendingSinceMs + this.#parts.commitIntervalMs - now;
-    return Math.min(rested, Math.max(0, latest));
+    return lane.commitDueInMs(this.#parts.now(), this.#parts.commitIntervalMs);
   }
 
   /**
@@ -238,98 +393,106 @@ export class ShardLoop {
   }
 
   async #commit(lane: Lane, flush: boolean): Promise<void> {
+    await lane.aside.put(() => this.#stopping || this.#failure !== null);
     const startedMs = performance.now();
-    const rows = await lane.processor.commit(this.#parts.now(), flush);
+    const { storedOffset: offset, nextOffset } = lane.processor;
+    let committed: Committed;
+    try {
+      committed = await lane.processor.commit(this.#parts.now(), flush);
+    } catch (error) {
+      if (!(error instanceof StoreError)) {
+        this.#failedAt ??= { partition: lane.partition, offset, nextOffset };
+      }
+      throw error;
+    }
     const tookMs = performance.now() - startedMs;
-    lane.commitMs += tookMs;
-    lane.committedRows += rows;
-    lane.committedAtMs = this.#parts.now();
-    lane.pauseMs = Math.min(
-      this.#parts.commitIntervalMs,
-      Math.max(COMMIT_PAUSE_MS_MIN, tookMs * COMMIT_PAUSE_FACTOR),
-    );
+    lane.committed(committed.rows, tookMs, this.#parts.now());
+    this.#parts.live.note(lane.partition, committed);
+  }
+
+  /** Events appended but not pulled, of all partitions. */
+  #waiting(): number {
+    return this.#lanes.reduce((sum, lane) => sum + Math.max(0, this.#lag(lane)), 0);
+  }
+
+  /** What the loop does until its next turn. */
+  async #restAfter(worked: boolean, token: number, startedMs: number): Promise<void> {
+    if (!worked) {
+      for (const lane of this.#lanes) this.#report(lane);
+      await this.#sleep(token);
+    } else if (this.#waiting() < GATHER_EVENTS_MAX) await this.#gather(startedMs + GATHER_MS);
+    else await this.#yield();
   }
 
   /** Until the log has more, a commit is due or has ended, or the shard is to stop. */
   async #sleep(token: number): Promise<void> {
+    // One wait for the log at a time: a new one per turn would pile up while nothing is appended.
+    this.#appended ??= this.#parts.reader.appended(token).finally(() => this.#appended = null);
+    await this.#rest(this.#commitDueInMs(), this.#appended);
+  }
+
+  /** Until this time, or as soon as a question, a commit or the end wants a turn of the loop. */
+  async #gather(untilMs: number): Promise<void> {
+    const restMs = untilMs - this.#parts.now();
+    // A clock that was set back must not make the rest longer.
+    if (restMs <= 0 || restMs > GATHER_MS) return await this.#yield();
+    this.#unyielded = 0;
+    this.#gathered = Promise.withResolvers();
+    await this.#rest(Math.min(restMs, this.#commitDueInMs()), null);
+  }
+
+  #endGathering(): void {
+    this.#gathered?.resolve();
+    this.#gathered = null;
+  }
+
+  /** For a question: has what is being gathered pulled at once. */
+  async #pullGathered(): Promise<void> {
+    if (this.#gathered === null || this.#waiting() === 0) return;
+    this.#wake();
+    await this.#gathered.promise;
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Time until the next commit is due, ms; Infinity = there is nothing to commit. */
+  #commitDueInMs(): number {
     let due = Infinity;
     for (const lane of this.#lanes) {
       if (lane.commit === null && lane.processor.hasUncommitted) {
         due = Math.min(due, Math.max(1, this.#dueInMs(lane)));
       }
     }
+    return due;
+  }
+
+  /** Until `ms` are over, `event` happens or the loop is woken. */
+  async #rest(ms: number, event: Promise<void> | null): Promise<void> {
+    if (this.#failure !== null) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve;
-      if (due < Infinity) timer = setTimeout(resolve, due);
+      if (ms < Infinity) timer = setTimeout(resolve, ms);
     });
-    // One wait for the log at a time: a new one per turn would pile up while nothing is appended.
-    this.#appended ??= this.#parts.reader.appended(token).finally(() => this.#appended = null);
-    if (this.#failure === null) await Promise.race([this.#appended, woken]);
+    await (event === null ? woken : Promise.race([event, woken]));
     clearTimeout(timer);
     this.#wake = () => {};
   }
 
-  #playFault(inTurn: number): void {
-    const { fault } = this.#parts;
-    if (fault === null || this.#applied + inTurn < fault.afterEvents) return;
-    if (fault.kind === "throw") throw new Error("fault played on request: shard throws");
-    if (fault.kind === "die") {
-      setTimeout(() => {
-        throw new Error("fault played on request: shard dies");
-      });
-      return;
-    }
-    for (;;); // a hang is a thread that never comes back
-  }
-
-  #collect(lane: Lane): void {
-    const counts = lane.processor.takeCounts();
-    this.#applied += counts.processed;
-    lane.counts.processed += counts.processed;
-    lane.counts.duplicates += counts.duplicates;
-    counts.bySeries.forEach((n, series) => {
-      lane.counts.bySeries[series] = (lane.counts.bySeries[series] ?? 0) + n;
-    });
-    for (const [key, n] of counts.rejected) add(lane.counts.rejected, key, n);
-  }
-
   /** Sends a progress frame when there is news; keeps it for the next turn when the ring is full. */
   #report(lane: Lane): void {
-    const { processor, counts } = lane;
-    const place = processor.nextOffset + processor.storedOffset;
-    if (place === lane.reportedOffset && lane.commitMs === 0) return;
-    const types = new Map<string, number>();
-    counts.bySeries.forEach((count, series) => {
-      const entry = processor.series.entry(series);
-      if (count > 0 && "project" in entry) add(types, entry.type, count);
-    });
-    const frame = encodeProgress({
-      partition: processor.partition,
-      processed: counts.processed,
-      duplicates: counts.duplicates,
-      evicted: processor.evicted,
-      appliedOffset: processor.nextOffset,
-      storedOffset: processor.storedOffset,
-      watermarkMs: processor.watermarkMs,
-      lastReceivedAtMs: processor.lastReceivedAtMs,
-      commitMs: lane.commitMs,
-      committedRows: lane.committedRows,
-      types,
-      refusals: counts.rejected,
-    });
-    if (!this.#parts.progress.tryWrite(PROGRESS_FRAME, frame)) return;
-    lane.reportedOffset = place;
-    lane.commitMs = 0;
-    lane.committedRows = 0;
-    lane.counts = newApplyCounts();
+    const { reader, progress } = this.#parts;
+    const nowMs = this.#parts.now();
+    const frame = lane.progress(reader, nowMs);
+    if (frame !== null && progress.tryWrite(PROGRESS_FRAME, frame)) lane.reported(reader, nowMs);
   }
+}
+
+/** What is before a place of any partition, in this one. */
+function placeIn(own: number, { timestampMs, partition, seq }: EventPlace) {
+  if (own === partition) return { timestampMs, seq };
+  return { timestampMs, seq: own < partition ? Number.MAX_SAFE_INTEGER : -1 };
 }
 
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
-}
-
-function add<Key>(counts: Map<Key, number>, key: Key, n: number): void {
-  counts.set(key, (counts.get(key) ?? 0) + n);
 }

@@ -3,27 +3,39 @@
  * heartbeat, closes. Messages are few; everything that is per event goes through the rings.
  */
 import { HEARTBEAT_MS } from "../lib/config/limits.ts";
-import { LogError, type LogErrorCode } from "../lib/log/event_log.ts";
+import type { LogLevel } from "../lib/config/variables.ts";
+import { type EventLogWriter, LogError, type LogErrorCode } from "../lib/log/event_log.ts";
+import type { KafkaLogSettings } from "../lib/log/kafka/settings.ts";
 import { openSqliteLogWriter } from "../lib/log/sqlite/mod.ts";
+import { createLogger } from "../lib/telemetry/logger.ts";
 import { WriterLoop } from "./writer_loop.ts";
+
+/** The log that is written to. */
+export type WriterLog =
+  | {
+    readonly kind: "sqlite";
+    /** The data folder. */
+    readonly folder: string;
+    readonly partitions: number;
+    /** From createLogSignal(partitions). */
+    readonly signal: SharedArrayBuffer;
+    /** Largest size of the log's file, bytes; default: no limit. */
+    readonly fileBytesMax?: number;
+  }
+  | { readonly kind: "kafka"; readonly settings: KafkaLogSettings; readonly partitions: number };
 
 /** main -> writer, first. */
 export interface WriterStart {
   readonly kind: "start";
-  /** The data folder. */
-  readonly folder: string;
-  readonly partitions: number;
+  readonly log: WriterLog;
+  readonly logLevel: LogLevel;
   /** Ring of APPEND frames from main. */
   readonly ring: SharedArrayBuffer;
   /** Ring of ACK and NACK frames to main. */
   readonly acks: SharedArrayBuffer;
-  /** From createLogSignal(partitions). */
-  readonly signal: SharedArrayBuffer;
   /** Int32 words; the one at `healthIndex` grows by one each heartbeat. */
   readonly health: SharedArrayBuffer;
   readonly healthIndex: number;
-  /** Largest size of the log's file, bytes; default: no limit. */
-  readonly fileBytesMax?: number;
 }
 
 /** main -> writer. */
@@ -84,7 +96,7 @@ async function runWriter(
 ): Promise<void> {
   let log;
   try {
-    log = await openSqliteLogWriter(start);
+    log = await openLogWriter(start);
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
     port.postMessage({ kind: "failed", code: error.code, message: error.message });
@@ -106,6 +118,15 @@ async function runWriter(
     await log.close();
   }
   port.postMessage({ kind: "stopped" });
+}
+
+/** The Kafka client is loaded only where there is Kafka: it takes memory in each thread. */
+async function openLogWriter({ log, logLevel }: WriterStart): Promise<EventLogWriter> {
+  if (log.kind === "sqlite") return await openSqliteLogWriter(log);
+  const { openKafkaLogWriter } = await import("../lib/log/kafka/mod.ts");
+  const logger = createLogger(logLevel, { stage: "log", service: "ingestion" });
+  const logging = { warn: (message: string, detail: object) => logger.warn(detail, message) };
+  return await openKafkaLogWriter({ settings: log.settings, partitions: log.partitions, logging });
 }
 
 function tell(port: WriterPort, failure: LogError | null): void {

@@ -64,6 +64,19 @@ export function lockDataFolder(path: string): DataFolder {
   };
 }
 
+/**
+ * Makes the folder, for processes that share it; what must not be shared in it has locks of its own.
+ * The first of them writes its process id, as if the folder were its own. Throws DataFolderError.
+ */
+export function shareDataFolder(path: string): DataFolder {
+  try {
+    return lockDataFolder(path);
+  } catch (error) {
+    if (!(error instanceof DataFolderError) || error.code !== "RTA_DATA_IN_USE") throw error;
+    return { path: Deno.realPathSync(path), release() {} };
+  }
+}
+
 /** Whether a process holds the lock on this file; false when there is no such file. */
 export function isFileLocked(path: string): boolean {
   try {

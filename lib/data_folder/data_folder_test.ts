@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DataFolderError, lockDataFolder } from "./data_folder.ts";
+import { DataFolderError, lockDataFolder, shareDataFolder } from "./data_folder.ts";
 
 const LOCK_IN_CHILD = `
 import { lockDataFolder } from ${JSON.stringify(new URL("./data_folder.ts", import.meta.url).href)};
@@ -34,4 +34,15 @@ Deno.test("lockDataFolder() says why when the path is a file", () => {
     (error) => error instanceof DataFolderError && error.code === "RTA_DATA_UNUSABLE",
   );
   Deno.removeSync(file);
+});
+
+Deno.test("shareDataFolder() lets a second one in and leaves the first one's process id", () => {
+  const folder = Deno.makeTempDirSync();
+  const first = shareDataFolder(folder);
+  const second = shareDataFolder(folder);
+  assert.equal(second.path, first.path);
+  second.release();
+  assert.equal(Deno.readTextFileSync(`${folder}/rta.pid`), `${Deno.pid}\n`);
+  first.release();
+  Deno.removeSync(folder, { recursive: true });
 });

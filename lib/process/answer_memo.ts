@@ -6,7 +6,7 @@
  * and no event waits in memory on top of them; so it can't be older than the data. How far the
  * answer is complete is told anew each time.
  */
-import type { EncodedSketches, RollupPartial } from "../query/partial.ts";
+import type { RollupPartial } from "../query/partial.ts";
 import type { RollupPlan } from "../query/plan.ts";
 import { answerRollups } from "./answer_rollups.ts";
 import type { AnswerContext } from "./answer_rollups.ts";
@@ -19,6 +19,7 @@ const BYTES_MAX = 8 * 1024 * 1024;
 
 interface Kept {
   readonly version: string;
+  readonly boundsMs: Float64Array;
   readonly partial: RollupPartial;
   readonly bytes: number;
 }
@@ -34,13 +35,13 @@ export class AnswerMemo {
     const key = keyOf(plan);
     const before = this.#version();
     const kept = this.#kept.get(key);
-    if (kept !== undefined && kept.version === before) {
+    if (kept?.version === before && hasBounds(kept.boundsMs, plan.boundsMs)) {
       this.#kept.delete(key);
       this.#kept.set(key, kept);
       return { ...kept.partial, completeUntilMs: this.#completeUntilMs(context) };
     }
     const partial = await answerRollups(this.processors, plan, context);
-    if (before !== null && this.#version() === before) this.#keep(key, before, partial);
+    if (before !== null && this.#version() === before) this.#keep(plan, key, before, partial);
     return partial;
   }
 
@@ -63,12 +64,14 @@ export class AnswerMemo {
     );
   }
 
-  #keep(key: string, version: string, partial: RollupPartial): void {
-    const bytes = key.length + 24 * partial.events.length + sizeOf(partial.users) +
-      sizeOf(partial.sessions) + sizeOf(partial.amounts);
+  #keep(plan: RollupPlan, key: string, version: string, partial: RollupPartial): void {
+    const { boundsMs } = plan;
+    const { events, users, sessions, amounts } = partial;
+    const bytes = key.length + boundsMs.byteLength + 3 * events.byteLength +
+      users.bytes.length + sessions.bytes.length + amounts.bytes.length;
     this.#drop(key);
     if (bytes > BYTES_MAX / 4) return;
-    this.#kept.set(key, { version, partial, bytes });
+    this.#kept.set(key, { version, boundsMs, partial, bytes });
     this.#bytes += bytes;
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= ANSWERS_MAX && this.#bytes <= BYTES_MAX) break;
@@ -82,11 +85,13 @@ export class AnswerMemo {
   }
 }
 
+/** All of a question but its bounds, of which there are many: a sum of them. */
 function keyOf({ project, types, boundsMs, wantTotal, wantByType, groupsMax }: RollupPlan): string {
-  return JSON.stringify([project, types, wantTotal, wantByType, String(groupsMax)]) +
-    boundsMs.join();
+  let sum = 0;
+  for (let i = 0; i < boundsMs.length; i++) sum = (Math.imul(sum, 31) + (boundsMs[i] | 0)) | 0;
+  return JSON.stringify([project, types, wantTotal, wantByType, String(groupsMax), sum]);
 }
 
-function sizeOf(sketches: EncodedSketches): number {
-  return sketches.reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0);
+function hasBounds(boundsMs: Float64Array, others: Float64Array): boolean {
+  return boundsMs.length === others.length && boundsMs.every((bound, i) => bound === others[i]);
 }

@@ -5,11 +5,12 @@
  * and byte ranges of the record's own buffer.
  */
 import type { CanonicalEvent } from "../event/event.ts";
-import type { ReasonCode } from "../event/reasons.ts";
+import type { EventReasonCode, ReasonCode } from "../event/reasons.ts";
+import { ID_CHARS_MAX } from "../config/limits.ts";
 import { EventScan, SCAN_COMPLETE, scanEvent } from "../event/scan.ts";
 import { encodeUtf8 } from "../event/text_coding.ts";
 import { validatePlain } from "../event/validate_plain.ts";
-import type { LogRecord } from "../log/event_log.ts";
+import { linePlace, type LogRecord } from "../log/event_log.ts";
 import type { RollupDelta } from "../rollup/rollup_delta.ts";
 import { hash64 } from "../sketch/hash64.ts";
 import type { RowBatch } from "../store/event_store.ts";
@@ -29,6 +30,8 @@ const SESSION_SALT = 0x2545f491;
 
 /** Where a record's events go: the memory of one partition. */
 export interface PartitionMemory {
+  /** Names events of other producers that have no id: see idOf. */
+  readonly topic: string;
   readonly series: SeriesTable;
   readonly dedup: DedupIndex;
   readonly sessions: SessionIndex;
@@ -60,8 +63,13 @@ export function newApplyCounts(): ApplyCounts {
   };
 }
 
-/** Called with a line that is no event: why, and its bytes. */
-export type RefusedLine = (code: ReasonCode, message: string, line: Uint8Array) => void;
+/** Called with a line that is no event: why, its bytes, and which line of the record it is. */
+export type RefusedLine = (
+  code: EventReasonCode,
+  message: string,
+  line: Uint8Array,
+  index: number,
+) => void;
 
 const scan = new EventScan();
 const hashed = new Uint32Array(2);
@@ -77,10 +85,18 @@ export function applyRecord(
   const project = memory.series.projectOf(record.project);
   const source = memory.rows.sources.length;
   memory.rows.sources.push(bytes);
+  if (record.format === "json") {
+    const verdict = scanEvent(bytes, 0, bytes.length, record.receivedAtMs, scan);
+    if (verdict === SCAN_COMPLETE && isBlank(bytes, scan.end)) {
+      applyScanned(memory, project, record.receivedAtMs, bytes, source, counts);
+    } else applyOddLine(memory, project, record, bytes, 0, counts, refused);
+    return;
+  }
   let at = 0;
+  let line = 0;
   while (at < bytes.length) {
     if (bytes[at] <= SPACE) {
-      at++;
+      if (bytes[at++] === NEWLINE) line++;
       continue;
     }
     const verdict = scanEvent(bytes, at, bytes.length, record.receivedAtMs, scan);
@@ -90,14 +106,23 @@ export function applyRecord(
     } else {
       const newline = bytes.indexOf(NEWLINE, at);
       const end = newline < 0 ? bytes.length : newline;
-      applyOddLine(memory, project, record, bytes.subarray(at, end), counts, refused);
+      applyOddLine(memory, project, record, bytes.subarray(at, end), line, counts, refused);
       at = end + 1;
     }
+    line++;
   }
 }
 
 function endsLine(bytes: Uint8Array, end: number): boolean {
   return end >= bytes.length || bytes[end] === NEWLINE;
+}
+
+/** Whether nothing but white space follows. */
+function isBlank(bytes: Uint8Array, from: number): boolean {
+  for (let at = from; at < bytes.length; at++) {
+    if (bytes[at] > SPACE) return false;
+  }
+  return true;
 }
 
 /** One event whose fields `scan` holds, as ranges of `bytes`. */
@@ -169,14 +194,18 @@ function applyOddLine(
   project: ProjectEntry,
   record: LogRecord,
   line: Uint8Array,
+  index: number,
   counts: ApplyCounts,
   refused: RefusedLine,
 ): void {
-  const verdict = validatePlain(line, { receivedAtMs: record.receivedAtMs, makeId: noId });
+  const { receivedAtMs } = record;
+  const makeId = () => idOf(memory.topic, record, index);
+  const verdict = validatePlain(line, { receivedAtMs, makeId });
   if (!verdict.ok) {
-    const { code, message } = verdict.rejection;
+    const { message } = verdict.rejection;
+    const code = verdict.rejection.code as EventReasonCode;
     counts.rejected.set(code, (counts.rejected.get(code) ?? 0) + 1);
-    refused(code, message, line);
+    refused(code, message, line, index);
     return;
   }
   const source = memory.rows.sources.length;
@@ -185,9 +214,14 @@ function applyOddLine(
   applyScanned(memory, project, record.receivedAtMs, bytes, source, counts);
 }
 
-/** Ingest gives every event an id before it is logged. */
-function noId(): string {
-  throw new Error("an event without an id stands in the log");
+/**
+ * The id of an event that has none. Ingest gives every event one, so it is another producer's; its
+ * place in the log is the same however often it is read.
+ */
+function idOf(topic: string, record: LogRecord, index: number): string {
+  const { offset, line } = linePlace(record, index);
+  const id = `${topic}-${record.partition}-${offset}`;
+  return (line === 0 ? id : `${id}-${line}`).slice(-ID_CHARS_MAX);
 }
 
 /** Puts the event's texts one after the other and points `scan` at them. */

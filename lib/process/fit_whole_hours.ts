@@ -3,130 +3,143 @@
  *
  * Where a bucket takes only a part of such an hour, the hour's own cell serves if all its events lie
  * in the bucket; else the hour's minutes are counted from its rows and kept with the other cells.
+ * Where each minute is a bucket of its own, the hour's minutes are always counted.
  */
-import type { PlannedBucket } from "../query/plan.ts";
-import type { RangeEdge } from "../query/tile_range.ts";
+import type { BucketEdge, PlanTiles, Tile } from "../query/plan_tiles.ts";
 import { HOUR_MS, MINUTE_MS, SERIES_SPAN } from "../rollup/rollup_delta.ts";
 import { LEVEL_HOUR, LEVEL_MINUTE, type RangeRows } from "../store/event_store.ts";
 import type { AnswerContext } from "./answer_rollups.ts";
+import type { MissingCells } from "./missing_cells.ts";
 import type { PartitionProcessor } from "./partition_processor.ts";
 import type { ProjectEntry } from "./series_table.ts";
 
 /** Rows of an hour are read in slices of this length, so that a dense hour fits in memory, ms. */
 const SLICE_MS = 10 * MINUTE_MS;
 /** An hour that keeps changing while its rows are read is given up after so many tries. */
-export const TRIES_MAX = 20;
+const TRIES_MAX = 20;
 
-/** A bucket, and the hours that it cuts but counts by their own cells. */
-export interface FittedBucket extends PlannedBucket {
-  readonly servedHours: ReadonlySet<number>;
+/** A plan's tiles as one partition can answer them at this moment. */
+export interface FittedTiles extends PlanTiles {
+  /** Hours that a bucket cuts but counts by their own cell, and the bucket. */
+  readonly servedHours: ReadonlyMap<number, number>;
+  /** Hours whose minutes have to be counted first (`deriveMinutes`); then this is to be made anew. */
+  readonly toDerive: ReadonlySet<number>;
 }
 
-/** Buckets whose cut whole hours are seen to. */
-export interface FittedBuckets {
-  readonly buckets: readonly FittedBucket[];
-  /** Asked again right before the cells are merged: events may have come that the fit is not for. */
-  holds(): boolean;
-}
+const NO_HOURS = new Set<number>();
+const NONE_SERVED = new Map<number, number>();
 
-/** Replaces cut whole hours by their cells where those fit, and has the others counted. */
-export async function fitWholeHours(
+/** Replaces cut whole hours by their cells where those fit, and finds the others to be counted. */
+export function fitWholeHours(
   processor: PartitionProcessor,
   project: ProjectEntry,
-  buckets: readonly PlannedBucket[],
-  context: AnswerContext,
-): Promise<FittedBuckets> {
-  const { cells } = processor;
-  const fitted: FittedBucket[] = [];
-  const conditions: (() => boolean)[] = [];
-  for (const bucket of buckets) {
-    const served = new Set<number>();
-    for (const hour of cutHours(bucket)) {
-      if (!cells.grains.isWhole(hour)) continue;
-      await cells.ensure(LEVEL_HOUR, hour, hour + 1, [project.allSeries], 0);
-      const fits = () => liesInside(processor, project, hour, bucket);
-      if (fits()) {
-        served.add(hour);
-        conditions.push(fits);
-      } else {
-        // What waits for a commit is not among the hour's minutes yet.
-        if (!cells.hasDerived(hour) || isPending(processor, project, hour)) {
-          await deriveMinutes(processor, hour, context);
-        }
-        conditions.push(() => cells.hasDerived(hour));
-      }
+  plan: PlanTiles,
+  missing: MissingCells,
+): FittedTiles {
+  const cuts = cutHours(processor, plan);
+  if (cuts.length === 0) return { ...plan, servedHours: NONE_SERVED, toDerive: NO_HOURS };
+  const served = new Map<number, number>();
+  const toDerive = new Set<number>();
+  for (const { hour, bucket, toBucket } of cuts) {
+    const { from, to } = extentOf(processor, project, hour, missing);
+    const startMs = plan.boundsMs[bucket];
+    const endMs = plan.boundsMs[toBucket + 1];
+    if (bucket === toBucket && startMs <= from && to < endMs) {
+      if (!served.has(hour)) served.set(hour, bucket);
+    } else if (from < endMs && startMs <= to) {
+      // What waits for a commit is not among the hour's minutes yet.
+      const isCounted = processor.cells.hasDerived(hour) && !isPending(processor, project, hour);
+      if (!isCounted) toDerive.add(hour);
     }
-    fitted.push({ ...withHours(bucket, served), servedHours: served });
   }
-  return { buckets: fitted, holds: () => conditions.every((holds) => holds()) };
+  return { ...withHours(plan, served), servedHours: served, toDerive };
 }
 
-/** Hours that a bucket takes minutes or parts of minutes of. */
-function cutHours({ pieces, edges }: PlannedBucket): number[] {
-  const hours = new Set<number>();
-  for (const { level, fromBucket, toBucket } of pieces) {
+/** An hour without minutes that buckets [bucket, toBucket] take minutes or parts of minutes of. */
+interface CutHour {
+  readonly hour: number;
+  readonly bucket: number;
+  readonly toBucket: number;
+}
+
+function cutHours({ cells }: PartitionProcessor, { tiles, edges }: PlanTiles): CutHour[] {
+  const cuts: CutHour[] = [];
+  for (const { level, from, to, bucket, step } of tiles) {
     if (level !== LEVEL_MINUTE) continue;
-    for (let hour = Math.floor(fromBucket / 60); hour * 60 < toBucket; hour++) hours.add(hour);
+    const toBucket = bucket + step * (to - from - 1);
+    for (let hour = Math.floor(from / 60); hour * 60 < to; hour++) {
+      if (cells.grains.isWhole(hour)) cuts.push({ hour, bucket, toBucket });
+    }
   }
-  for (const { fromMs, toMs } of edges) {
-    for (let hour = Math.floor(fromMs / HOUR_MS); hour * HOUR_MS < toMs; hour++) hours.add(hour);
+  for (const { fromMs, toMs, bucket } of edges) {
+    for (let hour = Math.floor(fromMs / HOUR_MS); hour * HOUR_MS < toMs; hour++) {
+      if (cells.grains.isWhole(hour)) cuts.push({ hour, bucket, toBucket: bucket });
+    }
   }
-  return [...hours];
+  return cuts;
 }
 
-/** Whether every event of the hour, of any type, is in the bucket. */
-function liesInside(
+/** First and last time of the hour's events of any type; Infinity and -Infinity without events. */
+function extentOf(
   processor: PartitionProcessor,
   project: ProjectEntry,
   hour: number,
-  { startMs, endMs }: PlannedBucket,
-): boolean {
-  const known = [processor.cells.get(LEVEL_HOUR, hour, project.allSeries)];
+  missing: MissingCells,
+): { from: number; to: number } {
+  const cell = processor.cells.cellAt(LEVEL_HOUR, hour, project.allSeries, 0, missing);
+  let from = cell?.minTimestampMs ?? Infinity;
+  let to = cell?.maxTimestampMs ?? -Infinity;
   for (const delta of processor.openDeltas()) {
+    if (delta.hours.size === 0) continue;
     for (const type of project.types.values()) {
-      known.push(delta.hours.get(hour * SERIES_SPAN + type.id) ?? null);
+      const pending = delta.hours.get(hour * SERIES_SPAN + type.id);
+      if (pending === undefined) continue;
+      from = Math.min(from, pending.minTimestampMs);
+      to = Math.max(to, pending.maxTimestampMs);
     }
   }
-  return known.every((cell) =>
-    cell === null || (cell.minTimestampMs >= startMs && cell.maxTimestampMs < endMs)
-  );
+  return { from, to };
 }
 
 /** Whether events of the hour wait for their commit. */
 function isPending(processor: PartitionProcessor, project: ProjectEntry, hour: number): boolean {
   return processor.openDeltas().some((delta) =>
+    delta.hours.size > 0 &&
     [...project.types.values()].some((type) => delta.hours.has(hour * SERIES_SPAN + type.id))
   );
 }
 
-/** The bucket with its tiles inside these hours replaced by the hours as wholes. */
-function withHours(bucket: PlannedBucket, hours: ReadonlySet<number>): PlannedBucket {
-  if (hours.size === 0) return bucket;
-  const pieces = bucket.pieces.flatMap((piece) => {
-    if (piece.level !== LEVEL_MINUTE) return [piece];
-    const kept = [];
-    for (let at = piece.fromBucket; at < piece.toBucket; at++) {
-      if (hours.has(Math.floor(at / 60))) continue;
-      kept.push({ level: piece.level, fromBucket: at, toBucket: at + 1 });
+/** The plan with the tiles that a bucket has of the hours it serves replaced by those hours. */
+function withHours(plan: PlanTiles, served: ReadonlyMap<number, number>): PlanTiles {
+  if (served.size === 0) return plan;
+  const tiles: Tile[] = plan.tiles.flatMap((tile) => {
+    const { level, from, to, bucket, step } = tile;
+    if (level !== LEVEL_MINUTE || step === 1) return [tile];
+    const kept: Tile[] = [];
+    for (let at = from; at < to;) {
+      const hour = Math.floor(at / 60);
+      const end = Math.min(to, (hour + 1) * 60);
+      if (served.get(hour) !== bucket) kept.push({ ...tile, from: at, to: end });
+      at = end;
     }
     return kept;
   });
-  for (const hour of hours) {
-    pieces.push({ level: LEVEL_HOUR, fromBucket: hour, toBucket: hour + 1 });
+  for (const [hour, bucket] of served) {
+    tiles.push({ level: LEVEL_HOUR, from: hour, to: hour + 1, bucket, step: 0 });
   }
-  const edges = bucket.edges.flatMap(splitAtHour)
-    .filter(({ fromMs }) => !hours.has(Math.floor(fromMs / HOUR_MS)));
-  return { ...bucket, pieces, edges };
+  const edges = plan.edges.flatMap(splitAtHour)
+    .filter(({ fromMs, bucket }) => served.get(Math.floor(fromMs / HOUR_MS)) !== bucket);
+  return { boundsMs: plan.boundsMs, tiles, edges };
 }
 
 /** An edge as parts that each lie in one hour. */
-function splitAtHour({ fromMs, toMs }: RangeEdge): RangeEdge[] {
-  const turnMs = (Math.floor(fromMs / HOUR_MS) + 1) * HOUR_MS;
-  return turnMs >= toMs ? [{ fromMs, toMs }] : [{ fromMs, toMs: turnMs }, { fromMs: turnMs, toMs }];
+function splitAtHour(edge: BucketEdge): BucketEdge[] {
+  const turnMs = (Math.floor(edge.fromMs / HOUR_MS) + 1) * HOUR_MS;
+  return turnMs >= edge.toMs ? [edge] : [{ ...edge, toMs: turnMs }, { ...edge, fromMs: turnMs }];
 }
 
 /** Counts the hour's minutes from its rows, all of which are committed first. */
-async function deriveMinutes(
+export async function deriveMinutes(
   processor: PartitionProcessor,
   hour: number,
   context: AnswerContext,

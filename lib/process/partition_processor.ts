@@ -10,6 +10,7 @@
  * sees cells, the delta that is being committed, and the one that is filling. A commit that fails
  * leaves memory ahead of the store, so whoever owns the processor must give it up and open it anew.
  */
+import { COMMIT_CELLS, COMMIT_ROWS } from "../config/limits.ts";
 import type { LogRecord } from "../log/event_log.ts";
 import { releaseRecords } from "../log/release_records.ts";
 import { RollupDelta } from "../rollup/rollup_delta.ts";
@@ -29,6 +30,8 @@ import { SeriesTable } from "./series_table.ts";
 import { SessionIndex, sessionMemoryMs } from "./session_index.ts";
 
 export interface ProcessorOptions {
+  /** Topic that events of other producers without an id are named by. */
+  readonly topic: string;
   readonly dedupWindowMs: number;
   readonly dedupBytesMax: number;
   readonly sessionGapMs: number;
@@ -39,6 +42,20 @@ export interface ProcessorOptions {
   readonly flushIntervalMs: number;
   /** ... or when they have come to this many bytes. */
   readonly flushBytes: number;
+}
+
+/** What a commit made permanent. */
+export interface Committed {
+  readonly rows: number;
+  /** The commit before ended here. */
+  readonly fromOffset: number;
+  /** Where the store would have the log read on. */
+  readonly toOffset: number;
+  /** received_at of its oldest and of its newest record, ms. */
+  readonly firstReceivedAtMs: number;
+  readonly lastReceivedAtMs: number;
+  /** Its rollup change, encoded; null = no event counted. */
+  readonly delta: Uint8Array | null;
 }
 
 export class PartitionProcessor {
@@ -61,6 +78,7 @@ export class PartitionProcessor {
   #committing: RollupDelta | null = null;
   /** Records whose bytes the pending rows point into. */
   #records: LogRecord[] = [];
+  #firstReceivedAtMs = 0;
   #nextSeq = 0;
   #deltaBytes = 0;
   #flushedAtMs: number;
@@ -74,6 +92,7 @@ export class PartitionProcessor {
     const grains = new HourGrains();
     this.cells = new RollupCells(store, grains, (series) => this.series.allSeriesOf(series));
     this.#memory = {
+      topic: options.topic,
       series: this.series,
       dedup: new DedupIndex(Math.ceil(options.dedupWindowMs / 1000), options.dedupBytesMax),
       grains,
@@ -113,6 +132,21 @@ export class PartitionProcessor {
     return this.store.partition;
   }
 
+  /**
+   * Whether what waits is as much as one commit should take: rows, or cells where events are spread
+   * over so many minutes and types that the cells weigh more than the rows.
+   */
+  get batchIsFull(): boolean {
+    const { rows, delta } = this.#memory;
+    return rows.count >= COMMIT_ROWS || delta.cellCount >= COMMIT_CELLS;
+  }
+
+  /** Whether the batch stays within one commit with this record; one that is empty takes any. */
+  hasRoomFor(record: LogRecord): boolean {
+    const { count } = this.#memory.rows;
+    return count === 0 || count + record.events <= COMMIT_ROWS;
+  }
+
   /** Rows that wait for a commit. */
   get pendingRows(): number {
     return this.#memory.rows.count;
@@ -134,11 +168,13 @@ export class PartitionProcessor {
 
   /** Takes one record into memory. Throws only on a broken invariant. */
   apply(record: LogRecord, nowMs: number, refused: RefusedLine): void {
-    if (record.offset !== this.nextOffset) {
+    // Kafka may leave offsets out; going back would count events twice.
+    if (record.offset < this.nextOffset) {
       throw new Error(
         `partition ${this.partition}: record at ${record.offset}, expected ${this.nextOffset}`,
       );
     }
+    if (this.#records.length === 0) this.#firstReceivedAtMs = record.receivedAtMs;
     const memory = this.#memory;
     if (memory.rows.count === 0) memory.rows = this.pool.exchange(memory.rows);
     applyRecord(memory, record, this.counts, refused);
@@ -165,11 +201,13 @@ export class PartitionProcessor {
    * Makes all that was applied so far permanent, in one transaction. One at a time per partition.
    * With `flushNow` the cells are stored as well. Throws StoreError; the processor is void then.
    */
-  async commit(nowMs: number, flushNow = false): Promise<number> {
+  async commit(nowMs: number, flushNow = false): Promise<Committed> {
     const { rows, delta } = this.#memory;
     const offset = this.nextOffset;
+    const fromOffset = this.storedOffset;
     const receivedAtMs = this.lastReceivedAtMs;
     const records = this.#records;
+    const firstReceivedAtMs = records.length > 0 ? this.#firstReceivedAtMs : receivedAtMs;
     this.#records = [];
     this.#committing = delta;
     this.#memory.rows = this.pool.take();
@@ -208,7 +246,14 @@ export class PartitionProcessor {
     const stored = rows.count;
     this.pool.give(rows);
     releaseRecords(records);
-    return stored;
+    return {
+      rows: stored,
+      fromOffset,
+      toOffset: offset,
+      firstReceivedAtMs,
+      lastReceivedAtMs: receivedAtMs,
+      delta: encoded,
+    };
   }
 
   #flushIsDue(nowMs: number): boolean {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { COMMIT_CELLS } from "../config/limits.ts";
 import { MergedRollup } from "../query/partial.ts";
 import { planSeries, planSummary, type RollupPlan } from "../query/plan.ts";
 import type { LogRecord } from "../log/event_log.ts";
@@ -17,6 +18,7 @@ const DAY_MS = 86_400_000;
 const T0 = 1_700_000_000_000;
 
 const options: ProcessorOptions = {
+  topic: "events",
   dedupWindowMs: WINDOW_MS,
   dedupBytesMax: 1 << 20,
   sessionGapMs: GAP_MS,
@@ -322,6 +324,31 @@ Deno.test("PartitionProcessor counts a pending event of an old hour that the ran
     await partition.processor.commit(0);
     partition.send(record([at(4, 6), at(5, 50)]));
     await check(partition, question);
+  } finally {
+    await partition.close();
+  }
+});
+
+Deno.test("batchIsFull is set by many cells, long before there are many rows", async () => {
+  const partition = new Partition();
+  await partition.open();
+  try {
+    const types = 800;
+    for (let minute = 0; !partition.processor.batchIsFull; minute++) {
+      assert.ok(minute * types < COMMIT_CELLS, "cells enough for a commit");
+      const events = Array.from({ length: types }, (_, i) => ({
+        id: minute * types + i,
+        user: 1,
+        type: `type-${i}`,
+        timestampMs: T0 - 60_000 * minute,
+        session: null,
+        amount: null,
+      }));
+      partition.send({ project: "shop", waitMs: 0, events });
+    }
+    assert.ok(partition.processor.pendingRows >= COMMIT_CELLS);
+    await partition.processor.commit(0);
+    assert.ok(!partition.processor.batchIsFull);
   } finally {
     await partition.close();
   }

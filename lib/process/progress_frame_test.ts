@@ -11,6 +11,7 @@ const progress: fc.Arbitrary<Progress> = fc.record({
   processed: u32,
   duplicates: u32,
   evicted: u32,
+  highWater: offset,
   appliedOffset: offset,
   storedOffset: offset,
   watermarkMs: offset,
@@ -19,6 +20,7 @@ const progress: fc.Arbitrary<Progress> = fc.record({
   committedRows: u32,
   types: counts,
   refusals: counts,
+  deadLetters: counts,
 });
 
 Deno.test("decodeProgress() gives back what encodeProgress() was given", () => {

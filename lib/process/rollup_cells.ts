@@ -4,56 +4,55 @@
  * A cell in memory is the whole truth of its key; what a commit changed is `dirty` until the next
  * flush has stored it, and only clean cells are ever forgotten. Cells of old buckets are read from
  * the store when a late event or a question needs them, with only the sketches that are wanted.
- * An entry of null says that the store has nothing under that key, so it is not asked again.
+ * Memory also knows of cells that the store does not have, so it is not asked again.
+ *
+ * A question reads without waiting: what memory lacks is noted in MissingCells, the question has it
+ * loaded and reads again from the beginning. So all numbers of an answer are of the same moment.
  */
 import assert from "node:assert/strict";
+import type { Tile } from "../query/plan_tiles.ts";
 import { Cell } from "../rollup/cell.ts";
-import { CellTable } from "./cell_table.ts";
-import type { HourGrains } from "./hour_grains.ts";
 import { MINUTE_MS, type RollupDelta, SERIES_SPAN } from "../rollup/rollup_delta.ts";
-import { WANT_ALL, WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "../rollup/want.ts";
-import { DDSketch } from "../sketch/ddsketch.ts";
-import { HyperLogLog } from "../sketch/hyperloglog.ts";
+import { WANT_ALL, WANT_AMOUNTS } from "../rollup/want.ts";
+import type { DDSketch } from "../sketch/ddsketch.ts";
+import type { HyperLogLog } from "../sketch/hyperloglog.ts";
 import {
+  type FlushedCell,
   type Level,
   LEVEL_DAY,
   LEVEL_HOUR,
   LEVEL_MINUTE,
   type PartitionStore,
   type RangeRows,
-  type StoredCell,
 } from "../store/event_store.ts";
+import { type CellSketches, CHUNK_CELLS, DERIVED, DIRTY } from "./cell_chunk.ts";
+import { CellLevel, type CellView, type CountTarget } from "./cell_level.ts";
+import type { HourGrains } from "./hour_grains.ts";
+import { type DistinctKind, MergedRuns } from "./merged_runs.ts";
+import { MissingCells } from "./missing_cells.ts";
 
-/** Memory of an entry that says "nothing stored", bytes. */
-const ABSENT_BYTES = 64;
-
-/** A cell in memory. */
-export interface CellEntry {
-  readonly cell: Cell;
-  /** WANT_* bits of the sketches that are loaded. */
-  have: number;
-  dirty: boolean;
-  /** Looked at since the last sweep. */
+/** The minutes of an hour that were counted from rows. */
+interface DerivedHour {
+  readonly keys: readonly number[];
   used: boolean;
-  bytes: number;
 }
 
 export class RollupCells {
-  readonly #levels: readonly [LevelCells, LevelCells, LevelCells] = [
-    new CellTable(),
-    new CellTable(),
-    new CellTable(),
-  ];
-  /** Buckets with stored cells, by level. */
-  readonly #stored: [Set<number>, Set<number>, Set<number>] = [new Set(), new Set(), new Set()];
-  readonly #dirty: [Set<number>, Set<number>, Set<number>] = [new Set(), new Set(), new Set()];
-  #bytes = 0;
+  readonly #levels = [
+    new CellLevel(LEVEL_MINUTE),
+    new CellLevel(LEVEL_HOUR),
+    new CellLevel(LEVEL_DAY),
+  ] as const;
+  readonly #dirty = [new Set<number>(), new Set<number>(), new Set<number>()] as const;
+  readonly #runs: MergedRuns;
+  /** What the run that is being merged found missing. */
+  #missing = new MissingCells();
   /** Counts changes, so that whoever remembers a merged range can tell that it went stale. */
   version = 0;
   #flushes = 0;
-  #readers = 0;
-  /** Keys of the minutes that were counted from rows, by hour. */
-  readonly #derived = new Map<number, number[]>();
+  /** Questions that read, and the commit between `prepare` and `apply`: nothing is forgotten. */
+  #holders = 0;
+  readonly #derived = new Map<number, DerivedHour>();
   /** By hour without minutes: the version of its last change. */
   readonly #wholeChanged = new Map<number, number>();
 
@@ -61,16 +60,20 @@ export class RollupCells {
     readonly store: PartitionStore,
     readonly grains: HourGrains,
     readonly allSeriesOf: (series: number) => number,
-  ) {}
+  ) {
+    this.#runs = new MergedRuns((level, bucket, series, kind) =>
+      this.#levels[level].distinctAt(bucket, series, kind, this.#missing)
+    );
+  }
 
   /** Learns which buckets the store has. */
   async load(): Promise<void> {
-    for (const level of LEVELS) {
-      for (const bucket of await this.store.storedBuckets(level)) this.#stored[level].add(bucket);
-    }
-    for (const hour of this.#stored[LEVEL_HOUR]) this.grains.restore(hour, true);
-    for (const minute of this.#stored[LEVEL_MINUTE]) {
-      this.grains.restore(Math.floor(minute / 60), false);
+    for (const level of [LEVEL_DAY, LEVEL_HOUR, LEVEL_MINUTE] as const) {
+      for (const bucket of await this.store.storedBuckets(level)) {
+        this.#levels[level].markStored(bucket);
+        if (level === LEVEL_HOUR) this.grains.restore(bucket, true);
+        else if (level === LEVEL_MINUTE) this.grains.restore(Math.floor(bucket / 60), false);
+      }
     }
   }
 
@@ -85,42 +88,43 @@ export class RollupCells {
   }
 
   get byteSize(): number {
-    return this.#bytes;
+    return this.#levels.reduce((sum, level) => sum + level.byteSize, this.#runs.byteSize);
   }
 
   get dirtyCount(): number {
     return this.#dirty[0].size + this.#dirty[1].size + this.#dirty[2].size;
   }
 
-  /** Reads from the store what `apply(delta)` will change and memory does not hold whole. */
+  /**
+   * Reads from the store what `apply(delta)` will change and memory does not hold whole. `apply`
+   * must follow: until then nothing is forgotten.
+   */
   async prepare(delta: RollupDelta): Promise<void> {
-    const needed: Map<number, Set<number>>[] = [new Map(), new Map(), new Map()];
-    for (const { level, bucket, series } of targetsOf(delta)) {
-      if (!this.#stored[level].has(bucket)) continue;
-      for (const each of [series, this.allSeriesOf(series)]) {
-        const entry = this.#levels[level].get(bucket, each);
-        if (entry === null || entry?.have === WANT_ALL) continue;
-        let wanted = needed[level].get(bucket);
-        if (!wanted) needed[level].set(bucket, wanted = new Set());
-        wanted.add(each);
-      }
-    }
-    for (const level of LEVELS) {
-      for (const run of runsOf([...needed[level].keys()].sort((a, b) => a - b))) {
-        const series = new Set<number>();
-        for (let bucket = run.from; bucket < run.to; bucket++) {
-          for (const each of needed[level].get(bucket)!) series.add(each);
+    this.#holders++;
+    try {
+      const missing = new MissingCells();
+      for (const { level, bucket, series } of targetsOf(delta)) {
+        for (const each of [series, this.allSeriesOf(series)]) {
+          if (this.#levels[level].isWhole(bucket, each)) continue;
+          missing.note(level, bucket, bucket + 1, each, WANT_ALL);
         }
-        await this.ensure(level, run.from, run.to, [...series], WANT_ALL);
       }
+      await this.fill(missing);
+    } catch (error) {
+      this.#holders--;
+      throw error;
     }
   }
 
-  /** Merges the delta into its minutes, hours and days. What it touches was `prepare`d. */
+  /**
+   * Merges the delta into its minutes, hours and days. What it touches was `prepare`d. The delta is
+   * given away: its sketches become those of the finest cells here where there were none.
+   */
   apply(delta: RollupDelta): void {
-    for (const { level, bucket, series, cell } of targetsOf(delta)) {
-      this.#mergeInto(level, bucket, series, cell);
-      this.#mergeInto(level, bucket, this.allSeriesOf(series), cell);
+    this.#holders--;
+    for (const { level, bucket, series, cell, own } of targetsOf(delta)) {
+      this.#mergeInto(level, bucket, series, cell, own);
+      this.#mergeInto(level, bucket, this.allSeriesOf(series), cell, false);
     }
     this.version++;
     for (const key of delta.hours.keys()) {
@@ -132,7 +136,10 @@ export class RollupCells {
 
   /** Whether an hour without minutes has its minutes in memory, counted from rows. */
   hasDerived(hour: number): boolean {
-    return this.#derived.has(hour);
+    const derived = this.#derived.get(hour);
+    if (derived === undefined) return false;
+    derived.used = true;
+    return true;
   }
 
   /** The `version` at which an hour without minutes changed last; 0 = not since the start. */
@@ -160,96 +167,119 @@ export class RollupCells {
         }
       }
     }
+    const minutes = this.#levels[LEVEL_MINUTE];
     for (const [key, cell] of cells) {
-      const entry = { cell, have: WANT_ALL, dirty: false, used: true, bytes: 0 };
-      const minute = Math.floor(key / SERIES_SPAN);
-      this.#levels[LEVEL_MINUTE].set(minute, key - minute * SERIES_SPAN, entry);
-      this.#account(entry);
+      const bucket = Math.floor(key / SERIES_SPAN);
+      const chunk = minutes.chunkAt(bucket, key - bucket * SERIES_SPAN);
+      chunk.merge(bucket % CHUNK_CELLS, cell, true);
+      chunk.state[bucket % CHUNK_CELLS] |= DERIVED;
+      chunk.derived++;
+      minutes.charge(chunk);
+      this.#runs.touch(LEVEL_MINUTE, bucket, chunk.series);
     }
-    this.#derived.set(hour, [...cells.keys()]);
+    this.#derived.set(hour, { keys: [...cells.keys()], used: true });
   }
 
-  #forgetDerived(hour: number): void {
-    for (const key of this.#derived.get(hour) ?? []) {
-      const minute = Math.floor(key / SERIES_SPAN);
-      const entry = this.#levels[LEVEL_MINUTE].get(minute, key - minute * SERIES_SPAN);
-      if (!entry) continue;
-      this.#levels[LEVEL_MINUTE].delete(minute, key - minute * SERIES_SPAN);
-      this.#bytes -= entry.bytes;
-    }
-    this.#derived.delete(hour);
-  }
-
-  /** Makes sure memory knows these cells, with these sketches; reads what is missing. */
-  async ensure(
-    level: Level,
-    fromBucket: number,
-    toBucket: number,
-    series: readonly number[],
-    want: number,
-  ): Promise<void> {
-    let from = Infinity;
-    let to = -Infinity;
-    let missing = 0;
-    for (let bucket = fromBucket; bucket < toBucket; bucket++) {
-      if (!this.#stored[level].has(bucket)) continue;
-      for (const each of series) {
-        const entry = this.#levels[level].get(bucket, each);
-        if (entry === null) continue;
-        if (entry !== undefined && (entry.have & want) === want) continue;
-        missing |= entry === undefined ? want : want & ~entry.have;
-        from = Math.min(from, bucket);
-        to = Math.max(to, bucket + 1);
-      }
-    }
-    if (from >= to) return;
-    const flushes = this.#flushes;
-    const stored = await this.store.readCells({
-      level,
-      fromBucket: from,
-      toBucket: to,
-      series: [...series],
-      want: missing,
-    });
-    // A flush during the read may have made its answer old: what it changed is asked for again.
-    if (flushes !== this.#flushes) return this.ensure(level, fromBucket, toBucket, series, want);
-    for (const cell of stored) this.#takeStored(cell, missing);
-    for (let bucket = from; bucket < to; bucket++) {
-      for (const each of series) {
-        if (this.#levels[level].get(bucket, each) !== undefined) continue;
-        this.#levels[level].set(bucket, each, null);
-        this.#bytes += ABSENT_BYTES;
+  /** Loads what was noted. */
+  async fill(missing: MissingCells): Promise<void> {
+    for (const { level, from, to, series, want } of missing.runs()) {
+      for (;;) {
+        const flushes = this.#flushes;
+        const stored = await this.store.readCells({
+          level,
+          fromBucket: from,
+          toBucket: to,
+          series,
+          want,
+        });
+        // A flush during the read may have made its answer old: what it changed is asked for again.
+        if (flushes !== this.#flushes) continue;
+        for (const cell of stored) this.#levels[level].takeStored(cell, want);
+        for (const each of series) this.#levels[level].markKnown(from, to, each);
+        break;
       }
     }
   }
 
-  /** Runs `read` with nothing evicted between its `ensure` and its `get`. */
+  /** Runs `read` with nothing forgotten between its `fill` and its reading. */
   async reading<T>(read: () => Promise<T>): Promise<T> {
-    this.#readers++;
+    this.#holders++;
     try {
       return await read();
     } finally {
-      this.#readers--;
+      this.#holders--;
     }
   }
 
-  /** The cell if memory has one; call `ensure` first. */
-  get(level: Level, bucket: number, series: number): Cell | null {
-    const entry = this.#levels[level].get(bucket, series);
-    if (!entry) return null;
-    entry.used = true;
-    return entry.cell;
+  /** Adds the numbers of a tile's cells, each at its bucket of the tile, for all targets. */
+  addCounts(tile: Tile, targets: readonly CountTarget[], missing: MissingCells): void {
+    this.#levels[tile.level].addCounts(tile, targets, missing);
   }
 
-  /** All that changed since the last flush, encoded for the store. */
-  dirtyCells(): StoredCell[] {
-    const cells: StoredCell[] = [];
+  /**
+   * Gives the users or sessions of a tile's cells by bucket of the tile, to be read only. A long
+   * run of one bucket comes merged, minutes of one bucket come in parts of them.
+   */
+  distincts(
+    { level, from, to, bucket, step }: Tile,
+    series: number,
+    kind: DistinctKind,
+    missing: MissingCells,
+    take: (bucket: number, sketch: HyperLogLog) => void,
+  ): void {
+    this.#missing = missing;
+    if (step === 0 && level === LEVEL_MINUTE) {
+      this.#runs.parts(level, from, to, series, kind, (sketch) => take(bucket, sketch));
+      return;
+    }
+    if (step === 0 && to - from > 1) {
+      const sketch = this.#runs.of(level, from, to, series, kind);
+      if (sketch) take(bucket, sketch);
+      return;
+    }
+    for (let at = from; at < to; at++) {
+      const sketch = this.#levels[level].distinctAt(at, series, kind, missing);
+      if (sketch) take(bucket + step * (at - from), sketch);
+    }
+  }
+
+  /** The same of the amounts, one sketch per cell that has some. */
+  amounts(
+    { level, from, to, bucket, step }: Tile,
+    series: number,
+    missing: MissingCells,
+    take: (bucket: number, sketch: DDSketch) => void,
+  ): void {
+    for (let at = from; at < to; at++) {
+      const cell = this.cellAt(level, at, series, WANT_AMOUNTS, missing);
+      if (cell?.sketches?.amounts) take(bucket + step * (at - from), cell.sketches.amounts);
+    }
+  }
+
+  /** One cell with the sketches wanted; null when there is none, or it is missing and noted so. */
+  cellAt(
+    level: Level,
+    bucket: number,
+    series: number,
+    want: number,
+    missing: MissingCells,
+  ): CellView | null {
+    return this.#levels[level].cellAt(bucket, series, want, missing);
+  }
+
+  /**
+   * All that changed since the last flush, for the store: encoded when it is read, as all at once
+   * would take more memory than the cells do. Nothing may be applied before the store has them.
+   */
+  dirtyCells(): FlushedCell[] {
+    const cells: FlushedCell[] = [];
     for (const level of LEVELS) {
       for (const key of this.#dirty[level]) {
         const bucket = Math.floor(key / SERIES_SPAN);
         const series = key - bucket * SERIES_SPAN;
-        const entry = this.#levels[level].get(bucket, series)!;
-        cells.push(storedForm(level, bucket, series, entry.cell));
+        const isNew = !this.#levels[level].isStored(bucket);
+        const cell = this.#levels[level].cellAt(bucket, series, WANT_ALL, NONE_MISSING)!;
+        cells.push(new CellToFlush(level, bucket, series, isNew, cell));
       }
     }
     return cells;
@@ -261,101 +291,102 @@ export class RollupCells {
     for (const level of LEVELS) {
       for (const key of this.#dirty[level]) {
         const bucket = Math.floor(key / SERIES_SPAN);
-        this.#levels[level].get(bucket, key - bucket * SERIES_SPAN)!.dirty = false;
-        this.#stored[level].add(bucket);
+        const chunk = this.#levels[level].find(bucket, key - bucket * SERIES_SPAN)!;
+        chunk.state[bucket % CHUNK_CELLS] &= ~DIRTY;
+        chunk.dirty--;
+        this.#levels[level].markStored(bucket);
       }
       this.#dirty[level].clear();
     }
   }
 
-  /** Forgets clean cells, those not used since the last sweep first, down to the budget. */
+  /**
+   * Forgets clean cells down to the budget: those not used since the last sweep first, and sketches
+   * before numbers, which are small and which every question reads.
+   */
   evict(budgetBytes: number): void {
-    if (this.#readers > 0 || this.#bytes <= budgetBytes) return;
-    for (const hour of this.#derived.keys()) this.#forgetDerived(hour);
-    for (let sweep = 0; sweep < 2 && this.#bytes > budgetBytes; sweep++) {
-      for (const level of LEVELS) {
-        for (const [bucket, series, entry] of this.#levels[level].entries()) {
-          if (this.#bytes <= budgetBytes) return;
-          if (entry === null) {
-            this.#levels[level].delete(bucket, series);
-            this.#bytes -= ABSENT_BYTES;
-          } else if (entry.used) entry.used = false;
-          else if (!entry.dirty) {
-            this.#levels[level].delete(bucket, series);
-            this.#bytes -= entry.bytes;
-          }
-        }
+    const goOn = () => this.byteSize > budgetBytes;
+    if (this.#holders > 0) return;
+    for (let sweep = 0; sweep < 2 && goOn(); sweep++) {
+      for (const [hour, derived] of this.#derived) {
+        if (!goOn()) return;
+        if (derived.used) derived.used = false;
+        else this.#forgetDerived(hour);
       }
+      for (const level of this.#levels) level.sweep("sketches", goOn);
+      this.#runs.sweep(goOn);
+      for (const level of this.#levels) level.sweep("chunks", goOn);
     }
   }
 
-  #mergeInto(level: Level, bucket: number, series: number, change: Cell): void {
-    let entry = this.#levels[level].get(bucket, series);
-    if (!entry) {
-      if (entry === null) this.#bytes -= ABSENT_BYTES;
-      entry = { cell: new Cell(), have: WANT_ALL, dirty: false, used: true, bytes: 0 };
-      this.#levels[level].set(bucket, series, entry);
+  #forgetDerived(hour: number): void {
+    const minutes = this.#levels[LEVEL_MINUTE];
+    for (const key of this.#derived.get(hour)?.keys ?? []) {
+      const bucket = Math.floor(key / SERIES_SPAN);
+      const chunk = minutes.chunkAt(bucket, key - bucket * SERIES_SPAN);
+      chunk.forget(bucket % CHUNK_CELLS);
+      chunk.derived--;
+      minutes.charge(chunk);
+      this.#runs.touch(LEVEL_MINUTE, bucket, chunk.series);
     }
-    assert(entry.have === WANT_ALL, "a cell is changed only when all of it is in memory");
-    entry.cell.merge(change);
-    entry.used = true;
-    if (!entry.dirty) {
-      entry.dirty = true;
+    this.#derived.delete(hour);
+  }
+
+  #mergeInto(level: Level, bucket: number, series: number, change: Cell, own: boolean): void {
+    const cells = this.#levels[level];
+    assert(cells.isWhole(bucket, series), "a cell is changed only when all of it is in memory");
+    const chunk = cells.chunkAt(bucket, series);
+    const i = bucket % CHUNK_CELLS;
+    chunk.merge(i, change, own);
+    if ((chunk.state[i] & DIRTY) === 0) {
+      chunk.state[i] |= DIRTY;
+      chunk.dirty++;
       this.#dirty[level].add(bucket * SERIES_SPAN + series);
     }
-    this.#account(entry);
-  }
-
-  #takeStored(stored: StoredCell, want: number): void {
-    const table = this.#levels[stored.level];
-    let entry = table.get(stored.bucket, stored.series);
-    // A cell that is whole in memory is newer than what the store has.
-    if (entry && (entry.dirty || entry.have === WANT_ALL)) return;
-    if (!entry) {
-      if (entry === null) this.#bytes -= ABSENT_BYTES;
-      entry = { cell: new Cell(), have: 0, dirty: false, used: true, bytes: 0 };
-      table.set(stored.bucket, stored.series, entry);
-    }
-    const cell = entry.cell;
-    cell.events = stored.events;
-    cell.minTimestampMs = stored.minTimestampMs;
-    cell.maxTimestampMs = stored.maxTimestampMs;
-    cell.amountCount = stored.amountCount;
-    cell.amountSum = stored.amountSum;
-    if (want & WANT_USERS && stored.users) cell.users = HyperLogLog.decode(stored.users);
-    if (want & WANT_SESSIONS && stored.sessions) {
-      cell.sessions = HyperLogLog.decode(stored.sessions);
-    }
-    if (want & WANT_AMOUNTS && stored.amounts) cell.amounts = DDSketch.decode(stored.amounts);
-    entry.have |= want;
-    this.#account(entry);
-  }
-
-  #account(entry: CellEntry): void {
-    const bytes = entry.cell.byteSize;
-    this.#bytes += bytes - entry.bytes;
-    entry.bytes = bytes;
+    cells.charge(chunk);
+    this.#runs.touch(level, bucket, series);
   }
 }
 
-type LevelCells = CellTable<CellEntry>;
-
 const LEVELS: readonly Level[] = [LEVEL_MINUTE, LEVEL_HOUR, LEVEL_DAY];
+/** For cells that are in memory for sure. */
+const NONE_MISSING = new MissingCells();
 
-function storedForm(level: Level, bucket: number, series: number, cell: Cell): StoredCell {
-  return {
-    level,
-    bucket,
-    series,
-    events: cell.events,
-    minTimestampMs: cell.minTimestampMs,
-    maxTimestampMs: cell.maxTimestampMs,
-    amountCount: cell.amountCount,
-    amountSum: cell.amountSum,
-    users: cell.users.encode(),
-    sessions: cell.sessions.encode(),
-    amounts: cell.amounts ? cell.amounts.encode() : null,
-  };
+/** A changed cell on its way to the store, whose sketches are encoded one cell at a time. */
+class CellToFlush implements FlushedCell {
+  readonly #sketches: CellSketches;
+  readonly events: number;
+  readonly minTimestampMs: number;
+  readonly maxTimestampMs: number;
+  readonly amountCount: number;
+  readonly amountSum: number;
+
+  constructor(
+    readonly level: Level,
+    readonly bucket: number,
+    readonly series: number,
+    readonly isNew: boolean,
+    cell: CellView,
+  ) {
+    this.#sketches = cell.sketches!;
+    this.events = cell.events;
+    this.minTimestampMs = cell.minTimestampMs;
+    this.maxTimestampMs = cell.maxTimestampMs;
+    this.amountCount = cell.amountCount;
+    this.amountSum = cell.amountSum;
+  }
+
+  get users(): Uint8Array {
+    return this.#sketches.users.encode();
+  }
+
+  get sessions(): Uint8Array {
+    return this.#sketches.sessions.encode();
+  }
+
+  get amounts(): Uint8Array | null {
+    return this.#sketches.amounts?.encode() ?? null;
+  }
 }
 
 /** Each cell of a delta at every level that it belongs to. */
@@ -363,15 +394,15 @@ function* targetsOf(delta: RollupDelta): Generator<Target> {
   for (const [key, cell] of delta.minutes) {
     const minute = Math.floor(key / SERIES_SPAN);
     const series = key - minute * SERIES_SPAN;
-    yield { level: LEVEL_MINUTE, bucket: minute, series, cell };
-    yield { level: LEVEL_HOUR, bucket: Math.floor(minute / 60), series, cell };
-    yield { level: LEVEL_DAY, bucket: Math.floor(minute / 1440), series, cell };
+    yield { level: LEVEL_MINUTE, bucket: minute, series, cell, own: true };
+    yield { level: LEVEL_HOUR, bucket: Math.floor(minute / 60), series, cell, own: false };
+    yield { level: LEVEL_DAY, bucket: Math.floor(minute / 1440), series, cell, own: false };
   }
   for (const [key, cell] of delta.hours) {
     const hour = Math.floor(key / SERIES_SPAN);
     const series = key - hour * SERIES_SPAN;
-    yield { level: LEVEL_HOUR, bucket: hour, series, cell };
-    yield { level: LEVEL_DAY, bucket: Math.floor(hour / 24), series, cell };
+    yield { level: LEVEL_HOUR, bucket: hour, series, cell, own: true };
+    yield { level: LEVEL_DAY, bucket: Math.floor(hour / 24), series, cell, own: false };
   }
 }
 
@@ -380,6 +411,8 @@ interface Target {
   readonly bucket: number;
   readonly series: number;
   readonly cell: Cell;
+  /** The finest level: this cell has no other place there. */
+  readonly own: boolean;
 }
 
 /** Counts one row into a cell. */
@@ -392,15 +425,4 @@ export function addRow(cell: Cell, rows: RangeRows, row: number): void {
     rows.sessionHash[2 * row + 1],
     rows.amount[row],
   );
-}
-
-/** Neighbouring numbers of a sorted list, as half-open runs. */
-function runsOf(sorted: readonly number[]): { from: number; to: number }[] {
-  const runs: { from: number; to: number }[] = [];
-  for (const value of sorted) {
-    const last = runs[runs.length - 1];
-    if (last && last.to === value) last.to = value + 1;
-    else runs.push({ from: value, to: value + 1 });
-  }
-  return runs;
 }

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { bruteShard, plainEvents, recount } from "../../tests/support/brute_rollups.ts";
+import {
+  bruteShard,
+  partialOfCells,
+  plainEvents,
+  recount,
+} from "../../tests/support/brute_rollups.ts";
 import { SUMMARY_TYPES_MAX } from "../config/limits.ts";
 import { Cell } from "../rollup/cell.ts";
-import { encodePartial } from "./partial.ts";
 import { planSeries, planSummary, type SeriesQuestion } from "./plan.ts";
 import { seriesFigures } from "./series.ts";
 import { OTHER_TYPES, summaryFigures } from "./summary.ts";
@@ -84,7 +88,7 @@ Deno.test("summaryFigures() counts the smallest types together when there are to
     cell.events = i + 1;
     return { name, want: 0, cells: [null, cell] };
   });
-  const { eventsByType } = summaryFigures([encodePartial(planned.plan.rollup, groups, 0)]);
+  const { eventsByType } = summaryFigures([partialOfCells(planned.plan.rollup, groups, 0)]);
   const total = names.length * (names.length + 1) / 2;
   assert.equal(eventsByType.reduce((sum, [, count]) => sum + count, 0), total);
   assert(eventsByType.length <= SUMMARY_TYPES_MAX + 1);

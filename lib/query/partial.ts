@@ -7,9 +7,9 @@
  *
  *     group index * buckets + bucket index
  *
- * Sketches travel encoded; a place without one holds null, and a list that nobody asked for is
- * empty. Merging is associative and commutative (up to the rounding of amount sums), and the merge
- * of the shards' partials equals the partial of one shard that had all their events.
+ * Sketches travel encoded, one after the other in one buffer. Merging is associative and commutative
+ * (up to the rounding of amount sums), and the merge of the shards' partials equals the partial of
+ * one shard that had all their events.
  */
 
 import type { Cell } from "../rollup/cell.ts";
@@ -18,19 +18,30 @@ import { HyperLogLog } from "../sketch/hyperloglog.ts";
 import { WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "./metric.ts";
 import type { RollupPlan } from "./plan.ts";
 
-/** Encoded sketches by place; null where there is none. */
-export type EncodedSketches = readonly (Uint8Array | null)[];
+/** Encoded sketches by place. */
+export interface EncodedSketches {
+  /**
+   * Where the sketch of each place ends in `bytes`; it begins where the one before it ends, and one
+   * without bytes is none. Places after the last one have none.
+   */
+  readonly ends: Uint32Array;
+  readonly bytes: Uint8Array;
+}
 
-/** One shard's answer to a RollupPlan. Structured clone safe. */
-export interface RollupPartial {
-  /** Number of buckets, as in the plan. */
-  readonly buckets: number;
-  /** "" is the group of all types together; any other is an event type. In code unit order. */
-  readonly groups: readonly string[];
+/** Exact numbers by place. */
+export interface CountTable {
   readonly events: Float64Array;
   /** How many events had an amount, and the sum of the amounts. */
   readonly amountCount: Float64Array;
   readonly amountSum: Float64Array;
+}
+
+/** One shard's answer to a RollupPlan. Structured clone safe. */
+export interface RollupPartial extends CountTable {
+  /** Number of buckets, as in the plan. */
+  readonly buckets: number;
+  /** "" is the group of all types together; any other is an event type. In code unit order. */
+  readonly groups: readonly string[];
   readonly users: EncodedSketches;
   readonly sessions: EncodedSketches;
   readonly amounts: EncodedSketches;
@@ -40,58 +51,101 @@ export interface RollupPartial {
   readonly tooManyGroups: boolean;
 }
 
-/** One group of a shard's answer before it is encoded: a cell per bucket, null = no events. */
-export interface PartialGroup {
-  readonly name: string;
-  /** WANT_* bits of the sketches to send. */
-  readonly want: number;
-  readonly cells: readonly (Cell | null)[];
-}
+/** A shard's answer while it is counted. Place of (group, bucket): the group's first place + bucket. */
+export class PartialBuilder {
+  readonly buckets: number;
+  readonly #groupsMax: number;
+  readonly #firstPlaces = new Map<string, number>();
+  #table: CountTable = emptyTable(0);
+  readonly #users = new Map<number, HyperLogLog>();
+  readonly #sessions = new Map<number, HyperLogLog>();
+  readonly #amounts = new Map<number, DDSketch>();
 
-/** Encodes a shard's answer. Leaves out groups without events. */
-export function encodePartial(
-  plan: RollupPlan,
-  shardGroups: readonly PartialGroup[],
-  completeUntilMs: number,
-): RollupPartial {
-  const buckets = Math.max(0, plan.boundsMs.length - 1);
-  const present = shardGroups.filter((group) =>
-    group.cells.some((cell) => cell && cell.events > 0)
-  );
-  const tooManyGroups = present.length > plan.groupsMax;
-  const groups = tooManyGroups ? [] : present.toSorted(byName);
-  const table = emptyTable(groups.length * buckets);
-  const users: (Uint8Array | null)[] = [];
-  const sessions: (Uint8Array | null)[] = [];
-  const amounts: (Uint8Array | null)[] = [];
-  const place = (list: (Uint8Array | null)[], at: number, bytes: Uint8Array | null) => {
-    while (list.length < at) list.push(null);
-    list.push(bytes);
-  };
-  groups.forEach(({ want, cells }, group) => {
-    for (let bucket = 0; bucket < buckets; bucket++) {
-      const cell = cells[bucket];
-      if (!cell || cell.events === 0) continue;
-      const at = group * buckets + bucket;
-      table.events[at] = cell.events;
-      table.amountCount[at] = cell.amountCount;
-      table.amountSum[at] = cell.amountSum;
-      if (want & WANT_USERS) place(users, at, cell.users.encode());
-      if (want & WANT_SESSIONS) place(sessions, at, cell.sessions.encode());
-      if (want & WANT_AMOUNTS && cell.amounts) place(amounts, at, cell.amounts.encode());
+  constructor({ boundsMs, groupsMax }: RollupPlan) {
+    this.buckets = Math.max(0, boundsMs.length - 1);
+    this.#groupsMax = groupsMax;
+  }
+
+  /** There are more groups than the plan allows: the answer will have none of them. */
+  get isOverfull(): boolean {
+    return this.#firstPlaces.size > this.#groupsMax;
+  }
+
+  /** The first place of a group, which is there from now on; to be asked for once it has events. */
+  placeOf(group: string): number {
+    let first = this.#firstPlaces.get(group);
+    if (first === undefined) {
+      first = this.#firstPlaces.size * this.buckets;
+      this.#firstPlaces.set(group, first);
+      const places = this.#table.events.length;
+      if (first + this.buckets > places) {
+        this.#table = copyTable(this.#table, Math.max(2 * places, first + this.buckets));
+      }
     }
-  });
-  const names = groups.map((group) => group.name);
-  return {
-    buckets,
-    groups: names,
-    ...table,
-    users,
-    sessions,
-    amounts,
-    completeUntilMs,
-    tooManyGroups,
-  };
+    return first;
+  }
+
+  /** Adds the numbers of a group's buckets: those of `table` from its place `from` on. */
+  addCounts(first: number, table: CountTable, from: number): void {
+    for (const column of COLUMNS) {
+      const into = this.#table[column];
+      const source = table[column];
+      for (let i = 0; i < this.buckets; i++) into[first + i] += source[from + i];
+    }
+  }
+
+  /** Adds a cell, which stays as it is, with the sketches that are wanted. */
+  addCell(place: number, cell: Cell, want: number): void {
+    this.#table.events[place] += cell.events;
+    this.#table.amountCount[place] += cell.amountCount;
+    this.#table.amountSum[place] += cell.amountSum;
+    if (want & WANT_USERS) this.addUsers(place, [cell.users]);
+    if (want & WANT_SESSIONS) this.addSessions(place, [cell.sessions]);
+    if (want & WANT_AMOUNTS && cell.amounts) this.addAmounts(place, [cell.amounts]);
+  }
+
+  addUsers(place: number, parts: readonly HyperLogLog[]): void {
+    addDistinct(this.#users, place, parts);
+  }
+
+  addSessions(place: number, parts: readonly HyperLogLog[]): void {
+    addDistinct(this.#sessions, place, parts);
+  }
+
+  addAmounts(place: number, parts: readonly DDSketch[]): void {
+    for (const part of parts) {
+      const own = this.#amounts.get(place);
+      if (own === undefined) this.#amounts.set(place, part.clone());
+      else own.merge(part);
+    }
+  }
+
+  /** The answer, encoded. Leaves out groups without events. */
+  toPartial(completeUntilMs: number): RollupPartial {
+    const { buckets } = this;
+    const tooManyGroups = this.isOverfull;
+    const groups = tooManyGroups ? [] : [...this.#firstPlaces.keys()].sort();
+    const table = emptyTable(groups.length * buckets);
+    const places: number[] = [];
+    groups.forEach((name, group) => {
+      const first = this.#firstPlaces.get(name)!;
+      for (const column of COLUMNS) {
+        const part = this.#table[column].subarray(first, first + buckets);
+        table[column].set(part, group * buckets);
+      }
+      for (let bucket = 0; bucket < buckets; bucket++) places.push(first + bucket);
+    });
+    return {
+      buckets,
+      groups,
+      ...table,
+      users: packPlaces(this.#users, places),
+      sessions: packPlaces(this.#sessions, places),
+      amounts: packPlaces(this.#amounts, places),
+      completeUntilMs,
+      tooManyGroups,
+    };
+  }
 }
 
 /** Merges partials of one plan into one. An empty list gives the partial of no buckets. */
@@ -135,6 +189,16 @@ export class MergedRollup {
     this.#sources = partials.map((partial) => this.#addCounts(partial));
   }
 
+  /** The numbers of a group by bucket, to be read only; null for a group that is not there. */
+  counts(group: string): CountTable | null {
+    const index = this.#indexOf.get(group);
+    if (index === undefined) return null;
+    const part = (column: Float64Array) =>
+      column.subarray(index * this.buckets, (index + 1) * this.buckets);
+    const { events, amountCount, amountSum } = this.#table;
+    return { events: part(events), amountCount: part(amountCount), amountSum: part(amountSum) };
+  }
+
   /** Events of a group in a bucket; 0 for a group that is not there. */
   events(group: string, bucket: number): number {
     return this.#table.events[this.#placeOf(group, bucket)] ?? 0;
@@ -165,21 +229,19 @@ export class MergedRollup {
   /** The same as one partial, for the next merge. */
   toPartial(): RollupPartial {
     const { buckets, groups, completeUntilMs, tooManyGroups } = this;
-    const encoded = (
-      name: "users" | "sessions" | "amounts",
-      read: (group: string, bucket: number) => { encode(): Uint8Array } | null,
+    const pack = (
+      kind: SketchKind,
+      read: (group: string, bucket: number) => HyperLogLog | DDSketch | undefined,
     ): EncodedSketches => {
-      if (this.#sources.every(({ partial }) => partial[name].length === 0)) return [];
-      return groups.flatMap((group) =>
-        Array.from({ length: buckets }, (_, bucket) => read(group, bucket)?.encode() ?? null)
+      if (this.#sources.every(({ partial }) => partial[kind].ends.length === 0)) return NO_SKETCHES;
+      return packSketches(
+        groups.length * buckets,
+        (place) => read(groups[Math.floor(place / buckets)], place % buckets),
       );
     };
-    const users = encoded("users", (group, bucket) => this.#distinct("users", group, bucket));
-    const sessions = encoded(
-      "sessions",
-      (group, bucket) => this.#distinct("sessions", group, bucket),
-    );
-    const amounts = encoded("amounts", (group, bucket) => this.#amounts(group, bucket));
+    const users = pack("users", (group, bucket) => this.#distinct("users", group, bucket));
+    const sessions = pack("sessions", (group, bucket) => this.#distinct("sessions", group, bucket));
+    const amounts = pack("amounts", (group, bucket) => this.#amounts(group, bucket));
     return {
       buckets,
       groups,
@@ -214,45 +276,55 @@ export class MergedRollup {
     return index === undefined ? -1 : index * this.buckets + bucket;
   }
 
-  #distinct(name: "users" | "sessions", group: string, bucket: number): HyperLogLog | null {
-    let merged: HyperLogLog | null = null;
-    for (const bytes of this.#encoded(name, group, bucket)) {
-      if (merged === null) merged = HyperLogLog.decode(bytes);
+  #distinct(
+    kind: "users" | "sessions",
+    group: string,
+    bucket: number,
+  ): HyperLogLog | undefined {
+    let merged: HyperLogLog | undefined;
+    this.#eachEncoded(kind, group, bucket, (bytes) => {
+      if (merged === undefined) merged = HyperLogLog.decode(bytes);
       else merged.mergeEncoded(bytes);
-    }
+    });
     return merged;
   }
 
-  #amounts(group: string, bucket: number): DDSketch | null {
-    let merged: DDSketch | null = null;
-    for (const bytes of this.#encoded("amounts", group, bucket)) {
-      if (merged === null) merged = DDSketch.decode(bytes);
-      else merged.merge(DDSketch.decode(bytes));
-    }
+  #amounts(group: string, bucket: number): DDSketch | undefined {
+    let merged: DDSketch | undefined;
+    this.#eachEncoded("amounts", group, bucket, (bytes) => {
+      if (merged === undefined) merged = DDSketch.decode(bytes);
+      else merged.mergeEncoded(bytes);
+    });
     return merged;
   }
 
   /** The sketches that the partials have at a place. */
-  #encoded(name: "users" | "sessions" | "amounts", group: string, bucket: number): Uint8Array[] {
+  #eachEncoded(
+    kind: SketchKind,
+    group: string,
+    bucket: number,
+    take: (bytes: Uint8Array) => void,
+  ): void {
     const index = this.#indexOf.get(group);
-    if (index === undefined) return [];
-    const found: Uint8Array[] = [];
+    if (index === undefined) return;
     for (const { partial, groupIn } of this.#sources) {
       if (groupIn[index] < 0) continue;
-      const bytes = partial[name][groupIn[index] * partial.buckets + bucket];
-      if (bytes) found.push(bytes);
+      const { ends, bytes } = partial[kind];
+      const place = groupIn[index] * partial.buckets + bucket;
+      if (place >= ends.length) continue;
+      const start = place === 0 ? 0 : ends[place - 1];
+      if (start < ends[place]) take(bytes.subarray(start, ends[place]));
     }
-    return found;
   }
 }
 
-interface CountTable {
-  readonly events: Float64Array;
-  readonly amountCount: Float64Array;
-  readonly amountSum: Float64Array;
-}
+type SketchKind = "users" | "sessions" | "amounts";
 
-function emptyTable(places: number): CountTable {
+const COLUMNS = ["events", "amountCount", "amountSum"] as const;
+const NO_SKETCHES: EncodedSketches = { ends: new Uint32Array(0), bytes: new Uint8Array(0) };
+
+/** A table of zeros. */
+export function emptyTable(places: number): CountTable {
   return {
     events: new Float64Array(places),
     amountCount: new Float64Array(places),
@@ -260,11 +332,60 @@ function emptyTable(places: number): CountTable {
   };
 }
 
-function countOf(sketch: HyperLogLog | null): DistinctCount {
-  if (sketch === null) return NO_COUNT;
-  return { count: Math.round(sketch.estimate()), exact: sketch.exact };
+/** The table with room for so many places. */
+function copyTable(table: CountTable, places: number): CountTable {
+  const copy = emptyTable(places);
+  for (const column of COLUMNS) copy[column].set(table[column]);
+  return copy;
 }
 
-function byName(a: PartialGroup, b: PartialGroup): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+function addDistinct(
+  sketches: Map<number, HyperLogLog>,
+  place: number,
+  parts: readonly HyperLogLog[],
+): void {
+  const own = sketches.get(place);
+  if (own === undefined) sketches.set(place, HyperLogLog.union(parts));
+  else for (const part of parts) own.merge(part);
+}
+
+/** Encodes those sketches of a builder that stand at these of its places, in their order. */
+function packPlaces(
+  sketches: ReadonlyMap<number, HyperLogLog | DDSketch>,
+  places: readonly number[],
+): EncodedSketches {
+  if (sketches.size === 0) return NO_SKETCHES;
+  return packSketches(places.length, (place) => sketches.get(places[place]));
+}
+
+/** Encodes the sketches of the places into one buffer. */
+function packSketches(
+  places: number,
+  read: (place: number) => HyperLogLog | DDSketch | undefined,
+): EncodedSketches {
+  const ends = new Uint32Array(places);
+  const found: { place: number; start: number; sketch: HyperLogLog | Uint8Array }[] = [];
+  let total = 0;
+  for (let place = 0; place < places; place++) {
+    const sketch = read(place);
+    if (sketch !== undefined) {
+      const encoded = sketch instanceof HyperLogLog ? sketch : sketch.encode();
+      found.push({ place, start: total, sketch: encoded });
+      total += encoded instanceof HyperLogLog ? encoded.encodedLength : encoded.length;
+    }
+    ends[place] = total;
+  }
+  const last = found.at(-1);
+  if (last === undefined) return NO_SKETCHES;
+  const bytes = new Uint8Array(total);
+  for (const { start, sketch } of found) {
+    if (sketch instanceof HyperLogLog) sketch.encodeInto(bytes, start);
+    else bytes.set(sketch, start);
+  }
+  return { ends: ends.slice(0, last.place + 1), bytes };
+}
+
+function countOf(sketch: HyperLogLog | undefined): DistinctCount {
+  if (sketch === undefined) return NO_COUNT;
+  return { count: Math.round(sketch.estimate()), exact: sketch.exact };
 }

@@ -52,18 +52,20 @@ export function seriesFigures(
   const points: SeriesPoint[] = [];
   let accuracy: Accuracy = EXACT;
   for (const group of groups) {
+    const read = readMetric(plan.metric, merged, group, buckets);
+    if (read.accuracy !== EXACT) accuracy = read.accuracy;
+    const type = plan.groupByType ? group : null;
     for (let bucket = 0; bucket < buckets; bucket++) {
-      const read = readMetric(plan.metric, merged, group, bucket);
-      if (read.accuracy !== EXACT) accuracy = read.accuracy;
-      const type = plan.groupByType ? group : null;
-      points.push({ labelMs: plan.labelsMs[bucket], value: read.value, type });
+      points.push({ labelMs: plan.labelsMs[bucket], value: read.values[bucket], type });
     }
   }
   return { ok: true, figures: { points, accuracy, completeUntilMs: merged.completeUntilMs } };
 }
 
-interface MetricValue {
-  readonly value: number;
+interface MetricValues {
+  /** By bucket. */
+  readonly values: Float64Array;
+  /** The least exact of them. */
   readonly accuracy: Accuracy;
 }
 
@@ -71,30 +73,46 @@ function readMetric(
   metric: Metric,
   merged: MergedRollup,
   group: string,
-  bucket: number,
-): MetricValue {
+  buckets: number,
+): MetricValues {
+  const counts = merged.counts(group);
+  if (counts === null) return { values: new Float64Array(buckets), accuracy: EXACT };
+  const { events, amountCount, amountSum } = counts;
   switch (metric.kind) {
     case "events":
-      return { value: merged.events(group, bucket), accuracy: EXACT };
+      return { values: events, accuracy: EXACT };
     case "users":
-      return distinctValue(merged.users(group, bucket));
+      return distinctValues(buckets, (bucket) => merged.users(group, bucket));
     case "sessions":
-      return distinctValue(merged.sessions(group, bucket));
+      return distinctValues(buckets, (bucket) => merged.sessions(group, bucket));
     case "sum":
-      return { value: merged.amountSum(group, bucket), accuracy: EXACT };
+      return { values: amountSum, accuracy: EXACT };
     case "average": {
-      const count = merged.amountCount(group, bucket);
-      const value = count === 0 ? 0 : merged.amountSum(group, bucket) / count;
-      return { value, accuracy: EXACT };
+      const values = amountCount.map((count, bucket) =>
+        count === 0 ? 0 : amountSum[bucket] / count
+      );
+      return { values, accuracy: EXACT };
     }
     case "quantile": {
-      if (merged.amountCount(group, bucket) === 0) return { value: 0, accuracy: EXACT };
-      const value = merged.amountQuantile(group, bucket, metric.quantile);
-      return { value, accuracy: QUANTILE_ESTIMATE };
+      const values = amountCount.map((count, bucket) =>
+        count === 0 ? 0 : merged.amountQuantile(group, bucket, metric.quantile)
+      );
+      const isEmpty = amountCount.every((count) => count === 0);
+      return { values, accuracy: isEmpty ? EXACT : QUANTILE_ESTIMATE };
     }
   }
 }
 
-function distinctValue(distinct: DistinctCount): MetricValue {
-  return { value: distinct.count, accuracy: distinct.exact ? EXACT : DISTINCT_ESTIMATE };
+function distinctValues(
+  buckets: number,
+  read: (bucket: number) => DistinctCount,
+): MetricValues {
+  const values = new Float64Array(buckets);
+  let accuracy: Accuracy = EXACT;
+  for (let bucket = 0; bucket < buckets; bucket++) {
+    const { count, exact } = read(bucket);
+    values[bucket] = count;
+    if (!exact) accuracy = DISTINCT_ESTIMATE;
+  }
+  return { values, accuracy };
 }

@@ -58,40 +58,34 @@ export class RollupDelta {
   }
 
   get isEmpty(): boolean {
-    return this.minutes.size === 0 && this.hours.size === 0;
+    return this.cellCount === 0;
+  }
+
+  get cellCount(): number {
+    return this.minutes.size + this.hours.size;
   }
 
   encode(): Uint8Array {
-    const parts: Uint8Array[] = [];
+    const amounts: (Uint8Array | null)[] = [];
     let total = HEADER_BYTES;
-    const cells = [...this.minutes, ...this.hours];
-    for (const [, cell] of cells) {
-      const users = cell.users.encode();
-      const sessions = cell.sessions.encode();
-      const amounts = cell.amounts ? cell.amounts.encode() : EMPTY;
-      parts.push(users, sessions, amounts);
-      total += CELL_HEADER_BYTES + users.length + sessions.length + amounts.length;
+    for (const cells of [this.minutes, this.hours]) {
+      for (const cell of cells.values()) {
+        const bytes = cell.amounts?.encode() ?? null;
+        amounts.push(bytes);
+        total += CELL_HEADER_BYTES + cell.users.encodedLength + cell.sessions.encodedLength +
+          (bytes?.length ?? 0);
+      }
     }
     const out = new Uint8Array(total);
     const view = new DataView(out.buffer);
     view.setUint32(0, VERSION, true);
-    view.setUint32(4, cells.length, true);
+    view.setUint32(4, amounts.length, true);
     let at = HEADER_BYTES;
-    let part = 0;
-    for (const [index, [key, cell]] of cells.entries()) {
-      const bucket = Math.floor(key / SERIES_SPAN);
-      view.setUint32(at, key - bucket * SERIES_SPAN, true);
-      view.setUint32(at + 4, index < this.minutes.size ? bucket : bucket + HOUR_BIT, true);
-      view.setFloat64(at + 8, cell.events, true);
-      view.setFloat64(at + 16, cell.minTimestampMs, true);
-      view.setFloat64(at + 24, cell.maxTimestampMs, true);
-      view.setFloat64(at + 32, cell.amountCount, true);
-      view.setFloat64(at + 40, cell.amountSum, true);
-      for (let i = 0; i < 3; i++) view.setUint32(at + 48 + 4 * i, parts[part + i].length, true);
-      at += CELL_HEADER_BYTES;
-      for (let i = 0; i < 3; i++, part++) {
-        out.set(parts[part], at);
-        at += parts[part].length;
+    let next = 0;
+    for (const cells of [this.minutes, this.hours]) {
+      const bit = cells === this.hours ? HOUR_BIT : 0;
+      for (const [key, cell] of cells) {
+        at = encodeCell(out, view, at, key, bit, cell, amounts[next++]);
       }
     }
     return out;
@@ -129,4 +123,31 @@ export class RollupDelta {
   }
 }
 
-const EMPTY = new Uint8Array(0);
+/** Writes one cell at `at`; gives the place after it. */
+function encodeCell(
+  out: Uint8Array,
+  view: DataView,
+  at: number,
+  key: number,
+  hourBit: number,
+  cell: Cell,
+  amounts: Uint8Array | null,
+): number {
+  const bucket = Math.floor(key / SERIES_SPAN);
+  const [users, sessions] = [cell.users.encodedLength, cell.sessions.encodedLength];
+  view.setUint32(at, key - bucket * SERIES_SPAN, true);
+  view.setUint32(at + 4, bucket + hourBit, true);
+  view.setFloat64(at + 8, cell.events, true);
+  view.setFloat64(at + 16, cell.minTimestampMs, true);
+  view.setFloat64(at + 24, cell.maxTimestampMs, true);
+  view.setFloat64(at + 32, cell.amountCount, true);
+  view.setFloat64(at + 40, cell.amountSum, true);
+  view.setUint32(at + 48, users, true);
+  view.setUint32(at + 52, sessions, true);
+  view.setUint32(at + 56, amounts?.length ?? 0, true);
+  const from = at + CELL_HEADER_BYTES;
+  cell.users.encodeInto(out, from);
+  cell.sessions.encodeInto(out, from + users);
+  if (amounts !== null) out.set(amounts, from + users + sessions);
+  return from + users + sessions + (amounts?.length ?? 0);
+}

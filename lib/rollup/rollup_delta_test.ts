@@ -48,6 +48,13 @@ Deno.test("decode() gives back what encode() wrote", () => {
   );
 });
 
+Deno.test("cellCount counts the cells of minutes and of hours", () => {
+  assert.equal(deltaOf([]).cellCount, 0);
+  const event = { series: 1, timestampMs: T0, user: 1, amount: NaN };
+  const ofHour = { ...event, user: 3 };
+  assert.equal(deltaOf([event, event, ofHour, { ...event, series: 2 }]).cellCount, 3);
+});
+
 Deno.test("decode() refuses bytes that are cut off or of another version", () => {
   const bytes = deltaOf([{ series: 1, timestampMs: T0, user: 1, amount: 2 }]).encode();
   for (let length = 0; length < bytes.length; length++) {

@@ -36,6 +36,9 @@ const VERSION = 1;
 /** Memory of this object without its bins. */
 const OBJECT_BYTES = 96;
 
+/** What every sketch is encoded with, one after the other. */
+const writer = new ByteWriter();
+
 /** Quantiles, count, sum and extremes of the numbers added; see the module's comment. */
 export class DDSketch {
   #count = 0;
@@ -134,15 +137,15 @@ export class DDSketch {
 
   /** The bytes to store. Equal sketches give equal bytes, up to the last bits of their sums. */
   encode(): Uint8Array<ArrayBuffer> {
-    const writer = new ByteWriter();
+    writer.begin();
     writer.byte(VERSION);
     if (this.#count === 0) return writer.finish();
     writer.double(this.#min);
     writer.double(this.#max);
     writer.double(this.#sum);
     writer.varint(this.#zeros);
-    writeBins(writer, this.#positive);
-    writeBins(writer, this.#negative);
+    writeBins(this.#positive);
+    writeBins(this.#negative);
     return writer.finish();
   }
 
@@ -200,7 +203,7 @@ function isOutermost(bins: Bins, magnitude: number): boolean {
     Math.abs(indexOf(magnitude) - bins.indexes[bins.size - 1]) <= 1;
 }
 
-function writeBins(writer: ByteWriter, bins: Bins | null): void {
+function writeBins(bins: Bins | null): void {
   writer.varint(bins?.size ?? 0);
   if (bins === null) return;
   for (let i = 0; i < bins.size; i++) {

@@ -19,6 +19,7 @@
 import {
   areRegistersSound,
   estimateFromRegisters,
+  raiseByHashes,
   raiseRegisters,
   rankOf,
   REGISTER_WORDS,
@@ -99,11 +100,32 @@ export class HyperLogLog {
     if (other.#hasZero) this.add(0, 0);
     const table = other.#table;
     if (table === null) return;
+    if (this.#registers !== null) {
+      raiseByHashes(this.#registers, table);
+      this.#estimate = -1;
+      return;
+    }
     for (let slot = 0; slot < table.length; slot += 2) {
       const lo = table[slot];
       const hi = table[slot + 1];
       if ((lo | hi) !== 0) this.add(lo, hi);
     }
+  }
+
+  /**
+   * A new sketch of everything that was added to any of `parts`. It begins as a copy of the part
+   * that knows most, so that small sets go straight into registers where there are some.
+   */
+  static union(parts: readonly HyperLogLog[]): HyperLogLog {
+    if (parts.length === 0) return new HyperLogLog();
+    let most = parts[0];
+    for (const part of parts) {
+      if (most.#registers !== null) break;
+      if (part.#registers !== null || part.#count > most.#count) most = part;
+    }
+    const union = most.clone();
+    for (const part of parts) if (part !== most) union.merge(part);
+    return union;
   }
 
   /**
@@ -114,7 +136,7 @@ export class HyperLogLog {
     const count = checkEncoded(bytes);
     if (bytes[1] === FORM_DENSE) {
       const words = encodedRegisters(bytes);
-      if (!areRegistersSound(words)) throw new SketchError("HyperLogLog: a register is too high");
+      checkRegisters(words);
       this.#raise(words);
       return;
     }
@@ -135,38 +157,53 @@ export class HyperLogLog {
     return copy;
   }
 
-  /** The bytes to store: 8 and 8 for each hash while exact, else 16,392. */
+  /** How many bytes encode() gives: 8 and 8 for each hash while exact, else 16,392. */
+  get encodedLength(): number {
+    return HEADER_BYTES + (this.#registers === null ? this.#count * 8 : REGISTERS);
+  }
+
+  /** The bytes to store. */
   encode(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.encodedLength);
+    this.encodeInto(bytes, 0);
+    return bytes;
+  }
+
+  /** Writes what encode() gives to `bytes`, zeros until now, from `start` on. */
+  encodeInto(bytes: Uint8Array, start: number): void {
     const registers = this.#registers;
-    const count = registers === null ? this.#count : REGISTERS;
-    const bytes = new Uint8Array(HEADER_BYTES + (registers === null ? count * 8 : REGISTERS));
-    const view = new DataView(bytes.buffer);
-    bytes[0] = VERSION;
-    bytes[1] = registers === null ? FORM_SPARSE : FORM_DENSE;
-    view.setUint32(4, count, true);
+    bytes[start] = VERSION;
+    bytes[start + 1] = registers === null ? FORM_SPARSE : FORM_DENSE;
+    writeWord(bytes, start + 4, registers === null ? this.#count : REGISTERS);
     if (registers !== null) {
-      bytes.set(registers, HEADER_BYTES);
-      return bytes;
+      bytes.set(registers, start + HEADER_BYTES);
+      return;
     }
     // The hash 0, 0 stands first where it was added: these bytes are 0 already.
-    let at = HEADER_BYTES + (this.#hasZero ? 8 : 0);
+    let at = start + HEADER_BYTES + (this.#hasZero ? 8 : 0);
     const table = this.#table;
     for (let slot = 0; table !== null && slot < table.length; slot += 2) {
       const lo = table[slot];
       const hi = table[slot + 1];
       if ((lo | hi) === 0) continue;
-      view.setUint32(at, lo, true);
-      view.setUint32(at + 4, hi, true);
+      writeWord(bytes, at, lo);
+      writeWord(bytes, at + 4, hi);
       at += 8;
     }
-    return bytes;
   }
 
   /** The sketch that encode() wrote. Throws SketchError on any other bytes. */
   static decode(bytes: Uint8Array): HyperLogLog {
     const sketch = new HyperLogLog();
+    if (bytes[1] === FORM_DENSE) {
+      checkEncoded(bytes);
+      const registers = bytes.slice(HEADER_BYTES);
+      checkRegisters(wordsOf(registers));
+      sketch.#registers = registers;
+      return sketch;
+    }
     sketch.mergeEncoded(bytes);
-    if (bytes[1] === FORM_SPARSE && sketch.#count !== checkEncoded(bytes)) {
+    if (sketch.#count !== checkEncoded(bytes)) {
       throw new SketchError("HyperLogLog: a hash stands twice");
     }
     return sketch;
@@ -245,6 +282,14 @@ function wordsOf(registers: Uint8Array<ArrayBuffer>): Int32Array {
   return new Int32Array(registers.buffer, registers.byteOffset, REGISTER_WORDS);
 }
 
+/** Little endian; a DataView would cost more than it writes, with many sketches of a few hashes. */
+function writeWord(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word;
+  bytes[at + 1] = word >>> 8;
+  bytes[at + 2] = word >>> 16;
+  bytes[at + 3] = word >>> 24;
+}
+
 /** The count of encoded bytes whose frame is sound. Throws SketchError. */
 function checkEncoded(bytes: Uint8Array): number {
   if (bytes.length < HEADER_BYTES || bytes[0] !== VERSION || (bytes[2] | bytes[3]) !== 0) {
@@ -258,6 +303,11 @@ function checkEncoded(bytes: Uint8Array): number {
     throw new SketchError(`HyperLogLog: ${bytes.length} bytes do not fit a count of ${count}`);
   }
   return count;
+}
+
+/** Throws SketchError. */
+function checkRegisters(words: Int32Array): void {
+  if (!areRegistersSound(words)) throw new SketchError("HyperLogLog: a register is too high");
 }
 
 /** The registers of checked dense bytes as words, in place where they lie aligned. */

@@ -54,6 +54,18 @@ export function raiseRegisters(target: Int32Array, source: Int32Array): void {
   }
 }
 
+/** Raises the registers by a table of hashes, pairs of lo, hi; 0, 0 is an empty place. */
+export function raiseByHashes(registers: Uint8Array, table: Int32Array): void {
+  for (let slot = 0; slot < table.length; slot += 2) {
+    const lo = table[slot];
+    const hi = table[slot + 1];
+    if ((lo | hi) === 0) continue;
+    const rank = rankOf(lo, hi);
+    const register = registerOf(hi);
+    if (registers[register] < rank) registers[register] = rank;
+  }
+}
+
 /**
  * The higher of each of four bytes, none of which has its top bit set. (a | 0x80) - b keeps that
  * bit in the bytes where a >= b, and no byte borrows from its neighbour; the other seven bits are

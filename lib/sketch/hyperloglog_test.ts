@@ -164,6 +164,19 @@ Deno.test("decode() gives back what encode() wrote", () => {
   );
 });
 
+Deno.test("encodeInto() writes what encode() gives, and nothing beside it", () => {
+  fc.assert(
+    fc.property(hashes, fc.nat(5), (all, start) => {
+      const sketch = sketchOf(all);
+      const bytes = new Uint8Array(start + sketch.encodedLength + 3);
+      sketch.encodeInto(bytes, start);
+      const expected = [...new Uint8Array(start), ...sketch.encode(), 0, 0, 0];
+      assert.deepEqual([...bytes], expected);
+    }),
+    { numRuns: 100 },
+  );
+});
+
 Deno.test("decode() reads bytes that an earlier release stored", () => {
   const sparse = [1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
   const back = HyperLogLog.decode(Uint8Array.from(sparse));
@@ -250,4 +263,30 @@ Deno.test("byteSize grows with the content and stops at the registers", () => {
   assert.ok(sketchOf(numbered(0, 6)).byteSize <= 256);
   assert.ok(sketchOf(numbered(0, 2048)).byteSize <= 33_000);
   assert.ok(sketchOf(numbered(0, 5000)).byteSize <= 16_700);
+});
+
+Deno.test("HyperLogLog.union() holds what merging one by one does, and leaves the parts alone", () => {
+  fc.assert(
+    fc.property(fc.array(hashes, { maxLength: 4 }), (lists) => {
+      const parts = lists.map(sketchOf);
+      const before = parts.map(contentOf);
+      assert.equal(contentOf(HyperLogLog.union(parts)), contentOf(merged(...parts)));
+      assert.deepEqual(parts.map(contentOf), before);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+Deno.test("encodeInto() writes what encode() gives, at its place alone", () => {
+  fc.assert(
+    fc.property(hashes, fc.nat(20), (all, start) => {
+      const sketch = sketchOf(all);
+      const bytes = new Uint8Array(start + sketch.encodedLength + 3);
+      sketch.encodeInto(bytes, start);
+      assert.deepEqual(bytes.subarray(start, -3), sketch.encode());
+      assert(bytes.subarray(0, start).every((byte) => byte === 0));
+      assert.deepEqual([...bytes.subarray(-3)], [0, 0, 0]);
+    }),
+    { numRuns: 100 },
+  );
 });

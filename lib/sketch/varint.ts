@@ -6,10 +6,16 @@
  */
 import { SketchError } from "./sketch_error.ts";
 
-/** Grows as it is written to. */
+/** Grows as it is written to; meant to be used again and again, since making one costs more. */
 export class ByteWriter {
-  #bytes = new Uint8Array(64);
+  #bytes = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
   #length = 0;
+
+  /** Forgets what was written. */
+  begin(): void {
+    this.#length = 0;
+  }
 
   byte(value: number): void {
     this.#reserve(1);
@@ -19,7 +25,7 @@ export class ByteWriter {
   /** Little endian. */
   double(value: number): void {
     this.#reserve(8);
-    new DataView(this.#bytes.buffer).setFloat64(this.#length, value, true);
+    this.#view.setFloat64(this.#length, value, true);
     this.#length += 8;
   }
 
@@ -33,7 +39,7 @@ export class ByteWriter {
     this.#bytes[this.#length++] = rest;
   }
 
-  /** What was written. */
+  /** A copy of what was written. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#length);
   }
@@ -43,6 +49,7 @@ export class ByteWriter {
     const bytes = new Uint8Array(2 * this.#bytes.length);
     bytes.set(this.#bytes);
     this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
   }
 }
 

@@ -96,9 +96,18 @@ export interface PartitionCommit {
   readonly delta: Uint8Array | null;
 }
 
+/**
+ * A cell that takes the place of what is stored under its key. Its sketches may be encoded when they
+ * are read, each once, and nobody changes them before the commit has ended.
+ */
+export interface FlushedCell extends StoredCell {
+  /** Nothing is stored under its key, so there is nothing to take away. */
+  readonly isNew?: boolean;
+}
+
 /** Cells that replace what is stored under their keys, and make the deltas so far redundant. */
 export interface CellFlush {
-  readonly cells: readonly StoredCell[];
+  readonly cells: readonly FlushedCell[];
 }
 
 /** What a shard needs to go on where the last commit left off. */

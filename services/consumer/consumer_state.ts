@@ -7,45 +7,40 @@ import type { Metrics } from "../../lib/telemetry/metrics.ts";
 import { RateMeter } from "../../lib/telemetry/rate_meter.ts";
 import type { ConsumerStats } from "./http.ts";
 
-/** Topic and group that the metrics of lag carry, on the embedded log too. */
-export const EVENTS_TOPIC = "analytics-events";
-export const CONSUMER_GROUP = "rta-consumer";
-
 const EVENT_TYPE_ALL = "batch";
 
 export interface ConsumerStateOptions {
-  readonly partitions: number;
+  /** Topic and group that the metrics of lag carry, on the embedded log too. */
+  readonly topic: string;
+  readonly group: string;
   readonly metrics: Metrics;
-  /** Next offset of a partition in the log. */
-  readonly highWater: (partition: number) => number;
+  /** Next offset of a partition in the log, where it is known without the shards; else null. */
+  readonly highWater: (partition: number) => number | null;
   readonly now: () => number;
 }
 
 export class ConsumerState {
-  /** By partition: where the store would have the log read on. */
-  readonly storedOffsets: number[];
   readonly #options: ConsumerStateOptions;
   readonly #rate: RateMeter;
-  readonly #latest: (Progress | undefined)[];
+  /** Of the partitions that run here. */
+  readonly #latest = new Map<number, Progress>();
   #processed = 0;
   #duplicates = 0;
   #failed = 0;
+  #deadLetters = 0;
   #commitMs = 0;
   #committedRows = 0;
   #lastMessageMs = 0;
 
   constructor(options: ConsumerStateOptions) {
     this.#options = options;
-    this.storedOffsets = new Array(options.partitions).fill(0);
-    this.#latest = new Array(options.partitions).fill(undefined);
     this.#rate = new RateMeter(options.now());
   }
 
   /** Takes in one progress frame. */
   update(progress: Progress): void {
     const { metrics, now } = this.#options;
-    this.storedOffsets[progress.partition] = progress.storedOffset;
-    this.#latest[progress.partition] = progress;
+    this.#latest.set(progress.partition, progress);
     this.#processed += progress.processed;
     this.#duplicates += progress.duplicates;
     if (progress.processed > 0) this.#lastMessageMs = now();
@@ -61,6 +56,10 @@ export class ConsumerState {
       metrics.eventCounts.addRejected("consumer", count);
       metrics.errors.inc({ service: "consumer", error_type: reason }, count);
     }
+    for (const [reason, count] of progress.deadLetters) {
+      this.#deadLetters += count;
+      metrics.deadLetters.inc({ reason }, count);
+    }
     if (progress.commitMs === 0) return;
     this.#commitMs += progress.commitMs;
     this.#committedRows += progress.committedRows;
@@ -73,22 +72,37 @@ export class ConsumerState {
     }
   }
 
+  /** Forgets partitions that run here no longer. */
+  keep(partitions: readonly number[]): void {
+    for (const partition of this.#latest.keys()) {
+      if (partitions.includes(partition)) continue;
+      this.#latest.delete(partition);
+      this.#options.metrics.logLag.remove(this.#labelsOf(String(partition)));
+    }
+  }
+
+  /** Where the store would have the log read on, by partition; 0 where nothing was heard yet. */
+  storedOffsets(partitions: number): number[] {
+    return Array.from({ length: partitions }, (_, partition) => (
+      this.#latest.get(partition)?.storedOffset ?? 0
+    ));
+  }
+
   /** Brings the gauges up to date; called before metrics are read and now and then. */
   refreshGauges(): void {
     const { metrics, now } = this.#options;
-    const evicted = this.#latest.reduce((sum, progress) => sum + (progress?.evicted ?? 0), 0);
+    const evicted = [...this.#latest.values()].reduce((sum, { evicted }) => sum + evicted, 0);
     metrics.evicted.set(evicted);
     metrics.completeUntil.set(this.#completeUntilMs() / 1000);
     metrics.processingRate.set(this.#rate.perSecond(now()));
     for (const [partition, lag] of this.#lags()) {
-      const labels = { topic: EVENTS_TOPIC, partition, consumer_group: CONSUMER_GROUP };
-      metrics.logLag.set(labels, lag);
+      metrics.logLag.set(this.#labelsOf(partition), lag);
     }
   }
 
-  /** `lag` of the contract: by topic and partition, in events. */
+  /** `lag` of the contract: by topic and partition, in offsets. */
   lag(): Record<string, Record<string, number>> {
-    return { [EVENTS_TOPIC]: Object.fromEntries(this.#lags()) };
+    return { [this.#options.topic]: Object.fromEntries(this.#lags()) };
   }
 
   /** `consumer` and `stream` of the contract's /stats. */
@@ -100,7 +114,7 @@ export class ConsumerState {
         processed_events: this.#processed,
         failed_events: this.#failed,
         retried_events: 0,
-        dlq_events: 0,
+        dlq_events: this.#deadLetters,
         duplicate_events: this.#duplicates,
         processing_rate: rate,
         avg_processing_ms: averageMs,
@@ -125,17 +139,26 @@ export class ConsumerState {
 
   /** Now, if all partitions have caught up; else what the one furthest behind has received. */
   #completeUntilMs(): number {
-    const { highWater, now } = this.#options;
-    return this.#latest.reduce((least, progress, partition) => {
-      const caughtUp = progress !== undefined && progress.appliedOffset >= highWater(partition);
-      return Math.min(least, caughtUp ? now() : progress?.lastReceivedAtMs ?? 0);
-    }, Infinity);
+    const { now } = this.#options;
+    return [...this.#latest.values()].reduce((least, progress) => {
+      const caughtUp = progress.appliedOffset >= this.#highWater(progress);
+      return Math.min(least, caughtUp ? now() : progress.lastReceivedAtMs);
+    }, now());
+  }
+
+  #highWater({ partition, highWater }: Progress): number {
+    return this.#options.highWater(partition) ?? highWater;
   }
 
   #lags(): [string, number][] {
-    return this.storedOffsets.map((stored, partition) => {
-      const lag = this.#latest[partition] ? this.#options.highWater(partition) - stored : 0;
-      return [String(partition), Math.max(0, lag)];
+    return [...this.#latest.values()].sort((a, b) => a.partition - b.partition).map((progress) => {
+      const lag = this.#highWater(progress) - progress.storedOffset;
+      return [String(progress.partition), Math.max(0, lag)];
     });
+  }
+
+  #labelsOf(partition: string) {
+    const { topic, group } = this.#options;
+    return { topic, partition, consumer_group: group };
   }
 }

@@ -26,40 +26,69 @@ import type { LogLevel } from "../../lib/config/config.ts";
 import { HeartbeatWatch } from "../../lib/process/heartbeat_watch.ts";
 import { LogError } from "../../lib/log/event_log.ts";
 import type { ProcessorOptions } from "../../lib/process/partition_processor.ts";
-import { decodeProgress, type Progress, PROGRESS_FRAME } from "../../lib/process/progress_frame.ts";
+import {
+  decodeProgress,
+  LIVE_FRAME,
+  type Progress,
+  PROGRESS_FRAME,
+} from "../../lib/process/progress_frame.ts";
 import type { RollupPartial } from "../../lib/query/partial.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
 import { createRing, RingReader } from "../../lib/ring/ring.ts";
-import {
-  StoreError,
-  type StoreErrorCode,
-  type UserEventsQuery,
-} from "../../lib/store/event_store.ts";
+import { StoreError, type StoreErrorCode } from "../../lib/store/event_store.ts";
 import type {
   AskRollups,
   AskUser,
   FromShard,
   ShardFault,
+  ShardLog,
+  Suspect,
+  SuspectPlace,
   ToShard,
   UserAnswer,
+  UserQuery,
 } from "../../workers/protocol.ts";
 
 export interface ShardPoolOptions {
   readonly shards: number;
+  /** Partitions of the log; on Kafka more may be added while this runs. */
   readonly partitions: number;
-  readonly folder: string;
-  readonly signal: SharedArrayBuffer;
+  /** The log as shard `index` is to read it. */
+  readonly logOf: (index: number) => ShardLog;
+  /** Topic by which dead letters and events without an id are named. */
+  readonly topic: string;
+  /** Of records that name no project. */
+  readonly project: string;
+  /** Folder of the partitions' stores. */
+  readonly storeFolder: string;
   readonly processor: ProcessorOptions;
   readonly storeMemoryMb: number;
   readonly commitIntervalMs: number;
   readonly logLevel: LogLevel;
-  /** Played by the first shard, once. */
+  /** Played by the first shard, once; poison by all of them, always. */
   readonly fault: ShardFault | null;
   readonly onProgress: (progress: Progress) => void;
+  /** A frame of live partials; the bytes are the caller's. */
+  readonly onLive: (frame: Uint8Array) => void;
+  /** Partitions began or ended to run here. */
+  readonly onOwned: () => void;
   /** A shard failed and is replaced: why. */
   readonly onReplaced: (shard: number, code: string, message: string) => void;
   /** The process has to end with this code. Called once. */
   readonly onFatal: (exitCode: number, reason: string) => void;
+}
+
+/** The shards' parts of an answer. */
+export interface RollupAnswers {
+  readonly partials: readonly RollupPartial[];
+  /** Partitions that are in none of them, ascending: they run elsewhere, or nowhere yet. */
+  readonly missing: readonly number[];
+}
+
+/** What the partitions know of one user; those without an event of the user as well. */
+export interface UserAnswers {
+  readonly answers: readonly UserAnswer[];
+  readonly missing: readonly number[];
 }
 
 type Ask = AskRollups | AskUser;
@@ -73,7 +102,10 @@ interface Waiting {
 
 interface Slot {
   readonly index: number;
-  readonly partitions: number[];
+  /** Partitions that it runs, as far as it has said. */
+  partitions: readonly number[];
+  /** Partitions assigned to it whose files somebody else has open. */
+  awaited: readonly number[];
   readonly heartbeat: HeartbeatWatch;
   worker: Worker | null;
   /** Of the worker's progress frames. */
@@ -101,6 +133,8 @@ export class ShardPool {
   readonly #slots: Slot[];
   readonly #health: SharedArrayBuffer;
   #watch: ReturnType<typeof setInterval> | undefined;
+  /** Places that made shards fail, by partition. */
+  readonly #suspects = new Map<number, Suspect>();
   #nextId = 1;
   #stopping = false;
   #fatal = false;
@@ -110,7 +144,8 @@ export class ShardPool {
     this.#health = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * options.shards);
     this.#slots = Array.from({ length: options.shards }, (_, index) => ({
       index,
-      partitions: range(options.partitions).filter((p) => p % options.shards === index),
+      partitions: [],
+      awaited: [],
       heartbeat: new HeartbeatWatch(this.#health, index),
       worker: null,
       progress: null,
@@ -127,7 +162,7 @@ export class ShardPool {
   /** Resolves when every shard has opened its partitions; rejects with why one could not. */
   async start(): Promise<void> {
     this.#watch = setInterval(() => this.#checkHeartbeats(), HEARTBEAT_MS);
-    await Promise.all(this.#slots.map((slot) => this.#spawn(slot, this.#faultOf(slot))));
+    await Promise.all(this.#slots.map((slot) => this.#spawn(slot, true)));
   }
 
   /** Commits and closes every shard that still turns; one that hangs now is given up as ever. */
@@ -152,18 +187,47 @@ export class ShardPool {
     return this.#slots.length;
   }
 
-  /** Every shard's part of the answer. */
-  askRollups(plan: RollupPlan): Promise<RollupPartial[]> {
-    return Promise.all(this.#slots.map(async (slot) => {
-      const answer = await this.#ask(slot, { kind: "rollups", id: this.#nextId++, plan });
-      return (answer as { partial: RollupPartial }).partial;
-    }));
+  /** Partitions that run in this process, ascending. */
+  get owned(): number[] {
+    return this.#slots.flatMap((slot) => slot.partitions).sort((a, b) => a - b);
   }
 
-  async askUser(partition: number, query: UserEventsQuery): Promise<UserAnswer> {
-    const slot = this.#slots[partition % this.#slots.length];
-    const answer = await this.#ask(slot, { kind: "user", id: this.#nextId++, partition, query });
-    return (answer as { answer: UserAnswer }).answer;
+  /** Partitions assigned to this process whose files another one still has open, ascending. */
+  get awaited(): number[] {
+    return this.#slots.flatMap((slot) => slot.awaited).sort((a, b) => a - b);
+  }
+
+  /** Every shard's part of the answer, and the partitions that no shard here could answer for. */
+  async askRollups(plan: RollupPlan): Promise<RollupAnswers> {
+    const answers = await Promise.all(this.#slots.map(async (slot) => {
+      const answer = await this.#ask(slot, { kind: "rollups", id: this.#nextId++, plan });
+      return (answer as Extract<FromShard, { kind: "rollups" }>).answer;
+    }));
+    return {
+      partials: answers.map(({ partial }) => partial),
+      missing: this.#missing(answers.flatMap(({ partitions }) => partitions)),
+    };
+  }
+
+  /** What the partitions know of a user: all of them, or the one named. */
+  async askUser(partition: number | null, query: UserQuery): Promise<UserAnswers> {
+    const slots = partition === null
+      ? this.#slots
+      : this.#slots.filter((slot) => slot.partitions.includes(partition) || !slot.ready);
+    const answers = (await Promise.all(slots.map(async (slot) => {
+      const answer = await this.#ask(slot, { kind: "user", id: this.#nextId++, partition, query });
+      return (answer as Extract<FromShard, { kind: "user" }>).answers;
+    }))).flat();
+    const missing = this.#missing(answers.map((answer) => answer.partition));
+    return {
+      answers,
+      missing: partition === null ? missing : missing.filter((each) => each === partition),
+    };
+  }
+
+  #missing(answered: readonly number[]): number[] {
+    const partitions = Math.max(this.#options.partitions, ...answered.map((each) => each + 1));
+    return range(partitions).filter((partition) => !answered.includes(partition));
   }
 
   #ask(slot: Slot, ask: Ask): Promise<FromShard> {
@@ -181,12 +245,14 @@ export class ShardPool {
     });
   }
 
-  #faultOf(slot: Slot): ShardFault | null {
-    return slot.index === 0 ? this.#options.fault : null;
+  #faultOf(slot: Slot, isFirstStart: boolean): ShardFault | null {
+    const { fault } = this.#options;
+    if (fault?.kind === "poison") return fault;
+    return slot.index === 0 && isFirstStart ? fault : null;
   }
 
-  #spawn(slot: Slot, fault: ShardFault | null): Promise<void> {
-    const { folder, signal, processor, storeMemoryMb, commitIntervalMs, logLevel } = this.#options;
+  #spawn(slot: Slot, isFirstStart: boolean): Promise<void> {
+    const { partitions, topic, project, storeFolder, processor, ...options } = this.#options;
     const worker = new Worker(new URL("../../workers/shard.ts", import.meta.url), {
       type: "module",
       name: `shard-${slot.index}`,
@@ -202,11 +268,16 @@ export class ShardPool {
           resolve();
         } else if (data.kind === "failed") {
           this.#closed(slot);
+          this.#suspect(data.at);
           if (slot.wasReady) this.#replace(slot, data.code, data.message);
           else reject(codedError(data.code, data.message));
         } else if (data.kind === "stopped") {
           this.#closed(slot);
           slot.stopped();
+        } else if (data.kind === "owned") {
+          slot.partitions = data.partitions;
+          slot.awaited = data.awaited;
+          this.#options.onOwned();
         } else this.#answered(slot, data);
       };
       worker.onerror = (event) => {
@@ -216,17 +287,20 @@ export class ShardPool {
       };
       this.#send(slot, {
         kind: "start",
-        partitions: slot.partitions,
-        folder,
-        signal,
+        log: this.#options.logOf(slot.index),
+        partitions,
+        topic,
+        project,
+        storeFolder,
+        suspects: [...this.#suspects.values()],
         progress: ring,
         health: this.#health,
         healthIndex: slot.index,
         processor,
-        storeMemoryMb,
-        commitIntervalMs,
-        fault,
-        logLevel,
+        storeMemoryMb: options.storeMemoryMb,
+        commitIntervalMs: options.commitIntervalMs,
+        fault: this.#faultOf(slot, isFirstStart),
+        logLevel: options.logLevel,
       });
     });
   }
@@ -241,8 +315,19 @@ export class ShardPool {
     slot.worker?.terminate();
     slot.worker = null;
     slot.ready = false;
+    slot.partitions = [];
+    slot.awaited = [];
     // What it still had to say is read, then the reading ends.
     slot.progress?.interrupt();
+  }
+
+  /** Remembers which records made a shard fail; again and again the same ones are poison. */
+  #suspect(at: SuspectPlace | null): void {
+    if (at === null) return;
+    const before = this.#suspects.get(at.partition);
+    const isSame = before !== undefined && at.offset < before.nextOffset &&
+      before.offset < at.nextOffset;
+    this.#suspects.set(at.partition, { ...at, failures: isSame ? before.failures + 1 : 1 });
   }
 
   /** In place: its partitions go on from their stored offsets, the other shards never notice. */
@@ -259,7 +344,7 @@ export class ShardPool {
     const waitMs = failures === 1 ? 0 : SECOND_REPLACEMENT_MS * 2 ** (failures - 2);
     slot.replacement = setTimeout(() => {
       // It never rejects for a shard that was ready before.
-      void this.#spawn(slot, null);
+      void this.#spawn(slot, false);
     }, Math.min(waitMs, RESTART_WAIT_MS_MAX));
   }
 
@@ -297,7 +382,7 @@ export class ShardPool {
         if (reader.kind === PROGRESS_FRAME) {
           const progress = decodeProgress(reader.view);
           this.#options.onProgress(progress);
-        }
+        } else if (reader.kind === LIVE_FRAME) this.#options.onLive(reader.view.slice());
         reader.release();
       }
     }

@@ -38,7 +38,7 @@ export type { EventForm, IndexedRejection };
 /** Where events go; DurableProducer is one. Lines are copied before a call returns. */
 export interface EventProducer {
   /** Resolves when all is answered: by index null (durable), or why not. */
-  appendAll(parts: readonly AppendPart[]): Promise<(AppendFailure | null)[]>;
+  appendAll(parts: readonly AppendPart[]): Promise<readonly (AppendFailure | null)[]>;
   /** @throws what appendAll would give */
   tryEnqueue(part: AppendPart): void;
 }

@@ -4,16 +4,17 @@
  */
 import { EXIT_WORKER_DIED, EXIT_WORKER_HUNG } from "../../lib/config/exit_codes.ts";
 import { ACK_RING_BYTES, HANG_MS, HEARTBEAT_MS, RING_BYTES } from "../../lib/config/limits.ts";
+import type { LogLevel } from "../../lib/config/variables.ts";
 import { LogError } from "../../lib/log/event_log.ts";
-import { createLogSignal } from "../../lib/log/sqlite/mod.ts";
 import { HeartbeatWatch } from "../../lib/process/heartbeat_watch.ts";
 import { createRing } from "../../lib/ring/ring.ts";
-import type { WriterReply, WriterRequest } from "../../workers/writer_port.ts";
+import type { WriterLog, WriterReply, WriterRequest } from "../../workers/writer_port.ts";
 import { DurableProducer } from "./durable_producer.ts";
+import { TickProducer } from "./tick_producer.ts";
 
 export interface WriterHostOptions {
-  readonly folder: string;
-  readonly partitions: number;
+  readonly log: WriterLog;
+  readonly logLevel: LogLevel;
   /** Events taken with 202 that did not become durable after all. */
   readonly onLost: (events: number, failure: LogError) => void;
   /** Appends began to fail, or (null) work again. */
@@ -24,8 +25,7 @@ export interface WriterHostOptions {
 }
 
 export class WriterHost {
-  readonly producer: DurableProducer;
-  readonly signal: SharedArrayBuffer;
+  readonly producer: TickProducer;
   readonly #options: WriterHostOptions;
   readonly #ring = createRing(RING_BYTES);
   readonly #acks = createRing(ACK_RING_BYTES);
@@ -37,13 +37,13 @@ export class WriterHost {
 
   constructor(options: WriterHostOptions) {
     this.#options = options;
-    this.signal = createLogSignal(options.partitions);
-    this.producer = new DurableProducer({
+    const producer = new DurableProducer({
       ring: this.#ring,
       acks: this.#acks,
-      partitions: options.partitions,
+      partitions: options.log.partitions,
       onLost: options.onLost,
     });
+    this.producer = new TickProducer(producer);
   }
 
   /** Resolves when the log is open. Throws LogError when it can't be opened. */
@@ -70,11 +70,10 @@ export class WriterHost {
       };
       this.#send({
         kind: "start",
-        folder: this.#options.folder,
-        partitions: this.#options.partitions,
+        log: this.#options.log,
+        logLevel: this.#options.logLevel,
         ring: this.#ring,
         acks: this.#acks,
-        signal: this.signal,
         health: this.#health,
         healthIndex: 0,
       });

@@ -39,11 +39,15 @@ class Running {
   start(): Promise<WriterReply> {
     this.send({
       kind: "start",
-      folder: this.folder,
-      partitions: PARTITIONS,
+      log: {
+        kind: "sqlite",
+        folder: this.folder,
+        partitions: PARTITIONS,
+        signal: this.signal,
+      },
+      logLevel: "silent",
       ring: this.#ring,
       acks: this.#acks,
-      signal: this.signal,
       health: this.health.buffer as SharedArrayBuffer,
       healthIndex: 1,
     });

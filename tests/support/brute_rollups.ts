@@ -3,7 +3,7 @@
  * shard that answers plans; `recount` is what an answer must come to.
  */
 import fc from "fast-check";
-import { encodePartial, type RollupPartial } from "../../lib/query/partial.ts";
+import { PartialBuilder, type RollupPartial } from "../../lib/query/partial.ts";
 import { planBuckets, type PlannedBucket, type RollupPlan } from "../../lib/query/plan.ts";
 import { LEVEL_WIDTHS_MS } from "../../lib/query/tile_range.ts";
 import { Cell } from "../../lib/rollup/cell.ts";
@@ -55,7 +55,29 @@ export function bruteShard(
     });
   }
   const list = [...groups].map(([name, group]) => ({ name, ...group }));
-  return encodePartial(plan, list, completeUntilMs);
+  return partialOfCells(plan, list, completeUntilMs);
+}
+
+/** One group of an answer: a cell per bucket, null = no events, and the WANT_* bits to send. */
+export interface CellGroup {
+  readonly name: string;
+  readonly want: number;
+  readonly cells: readonly (Cell | null)[];
+}
+
+/** A shard's answer made of whole cells. */
+export function partialOfCells(
+  plan: RollupPlan,
+  groups: readonly CellGroup[],
+  completeUntilMs: number,
+): RollupPartial {
+  const answer = new PartialBuilder(plan);
+  for (const { name, want, cells } of groups) {
+    cells.forEach((cell, bucket) => {
+      if (cell !== null) answer.addCell(answer.placeOf(name) + bucket, cell, want);
+    });
+  }
+  return answer.toPartial(completeUntilMs);
 }
 
 /** Counts the events of [fromMs, toMs) that `keep` lets through. */

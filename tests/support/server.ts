@@ -4,7 +4,7 @@
  * command at once, for tests of what happens before that.
  */
 import { isFileLocked } from "../../lib/data_folder/data_folder.ts";
-import { SERVE_PERMISSIONS } from "../../services/supervise.ts";
+import { SERVE_OPTIONS } from "../../services/supervise.ts";
 import { waitUntil, withDeadline } from "./deadline.ts";
 
 /** Longest a start may take on a busy machine, ms; the product's own bar is 2 s. */
@@ -94,8 +94,8 @@ export async function readyUrls(server: RtaProcess): Promise<ServerUrls> {
 export function spawnRta(args: readonly string[], options: ServerOptions = {}): RtaProcess {
   const temporary = options.dataFolder === undefined;
   const dataFolder = options.dataFolder ?? Deno.makeTempDirSync({ prefix: "rta-test-" });
-  const permissions = args[0] === "run" ? [...SERVE_PERMISSIONS, "--allow-run"] : SERVE_PERMISSIONS;
-  const command = [Deno.execPath(), "run", ...permissions, MAIN, ...args];
+  const denoOptions = args[0] === "run" ? [...SERVE_OPTIONS, "--allow-run"] : SERVE_OPTIONS;
+  const command = [Deno.execPath(), "run", ...denoOptions, MAIN, ...args];
   if (options.fileKibMax !== undefined) {
     const limited = `trap '' XFSZ; ulimit -f ${options.fileKibMax}; exec "$@"`;
     command.unshift("bash", "-c", limited, "bash");

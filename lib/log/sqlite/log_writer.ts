@@ -32,6 +32,12 @@ export interface SqliteLogWriterOptions {
   readonly fileBytesMax?: number;
 }
 
+/** Growth of the WAL after which its size is looked at, bytes. */
+const WAL_GROWTH_BYTES = LOG_CHECKPOINT_BYTES / 4;
+
+/** Pages that a record may rewrite beside its own bytes: leaf, parents, the head of the file. */
+const RECORD_PAGES = 4;
+
 /** A record's columns that trimming looks at. */
 interface RecordEdge {
   readonly next: number;
@@ -75,6 +81,8 @@ class SqliteLogWriter implements EventLogWriter {
   #trimNext = 0;
   /** The WAL is emptied by force from this size on. */
   #walBytesLimit = LOG_WAL_BYTES_MAX;
+  /** By how much it can have grown since its size was last looked at, bytes. */
+  #walGrowthBytes = 0;
 
   constructor(db: DatabaseSync, signal: LogSignal, options: SqliteLogWriterOptions) {
     this.partitions = options.partitions;
@@ -103,6 +111,7 @@ class SqliteLogWriter implements EventLogWriter {
         const { partition, events, project, receivedAtMs, value } = record;
         const offset = this.#pendingOffsets[partition];
         this.#inserts[partition].run(offset, events, project, receivedAtMs, value);
+        this.#walGrowthBytes += value.length + RECORD_PAGES * PAGE_BYTES;
         this.#pendingOffsets[partition] = offset + events;
       });
     });
@@ -167,6 +176,9 @@ class SqliteLogWriter implements EventLogWriter {
    * steady reading may never come; this one waits for such a moment, reads being short.
    */
   #boundWal(): void {
+    // Its size is asked of the file system, which costs a tenth of a small commit: not every time.
+    if (this.#walGrowthBytes < WAL_GROWTH_BYTES) return;
+    this.#walGrowthBytes = 0;
     const bytes = statSync(this.#walPath, { throwIfNoEntry: false })?.size ?? 0;
     if (bytes <= this.#walBytesLimit) return;
     const result = this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();

@@ -4,7 +4,13 @@
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type StoredCell, WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "../event_store.ts";
+import {
+  type FlushedCell,
+  type StoredCell,
+  WANT_AMOUNTS,
+  WANT_SESSIONS,
+  WANT_USERS,
+} from "../event_store.ts";
 import { CHUNK_ROWS, type Connection, native, type Vector } from "./native.ts";
 import { PART_BYTES_MAX } from "./schema.ts";
 import { copyColumn, TableAppender } from "./table_appender.ts";
@@ -49,8 +55,9 @@ interface Part {
   readonly bytes: Uint8Array;
 }
 
-/** Statements that delete the cells stored under the keys of `cells`. */
-export function deleteCellsSql(cells: readonly StoredCell[]): string[] {
+/** Statements that delete the cells stored under the keys of `flushed`, but for the new ones. */
+export function deleteCellsSql(flushed: readonly FlushedCell[]): string[] {
+  const cells = flushed.filter((cell) => !cell.isNew);
   const statements: string[] = [];
   for (let from = 0; from < cells.length; from += KEYS_PER_DELETE) {
     const keys = cells.slice(from, from + KEYS_PER_DELETE)

@@ -1,0 +1,67 @@
+/**
+ * Questions that a gateway without the role analytics passes on to the process that has it
+ * (RTA_ANALYTICS_URL): the same path, query, headers and body; the answer comes back as a stream.
+ */
+import { type Context, Hono } from "hono";
+import { FORWARD_MS_MAX } from "../../lib/config/limits.ts";
+import type { AppEnv } from "../../lib/http/app.ts";
+import { ProblemError } from "../../lib/http/problem.ts";
+import { REQUEST_ID_HEADER } from "../../lib/http/request_id.ts";
+
+/** Paths that belong to the role analytics. */
+const FORWARDED = ["/v1/analytics/*", "/v1/dead-letters", "/v1/dead-letters/*"];
+
+/** Headers that belong to one connection (RFC 9110, 7.6.1), or that fetch sets itself. */
+const OWN_HEADERS = [
+  "connection",
+  "content-encoding",
+  "content-length",
+  "host",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** The routes, to be mounted in the gateway. `origin`: such as `http://analytics:8083`. */
+export function forwardRoutes(origin: string): Hono<AppEnv> {
+  const routes = new Hono<AppEnv>();
+  for (const path of FORWARDED) routes.all(path, (context) => forward(context, origin));
+  return routes;
+}
+
+async function forward(context: Context<AppEnv>, origin: string): Promise<Response> {
+  const { raw, method } = context.req;
+  const url = new URL(raw.url);
+  const headers = withoutOwn(raw.headers);
+  headers.set(REQUEST_ID_HEADER, context.env.requestId);
+  // Not awaited for the body: it may be a stream without an end.
+  const giveUp = new AbortController();
+  const timer = setTimeout(() => giveUp.abort(), FORWARD_MS_MAX);
+  const signal = AbortSignal.any([raw.signal, giveUp.signal]);
+  let answer: Response;
+  try {
+    answer = await fetch(`${origin}${url.pathname}${url.search}`, {
+      method,
+      headers,
+      body: raw.body,
+      redirect: "manual",
+      signal,
+    });
+  } catch (error) {
+    const what = giveUp.signal.aborted ? `has not answered in ${FORWARD_MS_MAX} ms` : "is away";
+    throw new ProblemError("store_unavailable", `the analytics service ${what}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+  const answerHeaders = withoutOwn(answer.headers);
+  answerHeaders.delete(REQUEST_ID_HEADER);
+  return new Response(answer.body, { status: answer.status, headers: answerHeaders });
+}
+
+function withoutOwn(headers: Headers): Headers {
+  const kept = new Headers(headers);
+  for (const name of OWN_HEADERS) kept.delete(name);
+  return kept;
+}
