@@ -322,7 +322,9 @@ class Platform implements Served {
   }
 
   #health(service: Role): HealthReport {
-    const logStatus = this.#logFailure === null ? "healthy" : "unhealthy";
+    const intake = this.#pool?.intake;
+    const isReached = this.#logFailure === null && intake?.connected !== false;
+    const logStatus = isReached ? "healthy" : "unhealthy";
     const shardsReady = this.#pool === null || this.#pool.ready && this.#pool.awaited.length === 0;
     const details = service === "ingestion"
       ? this.#acceptor!.stats.snapshot(Date.now())
@@ -332,6 +334,8 @@ class Platform implements Served {
         shards: this.#pool!.shards,
         partitions: this.#pool!.owned,
         awaited_partitions: this.#pool!.awaited,
+        buffered_bytes: intake!.bufferedBytes,
+        paused_partitions: intake!.paused,
       }
       : {};
     const status = logStatus === "unhealthy" && (service === "ingestion" || service === "gateway")
@@ -374,6 +378,9 @@ class Platform implements Served {
     this.#acceptor?.refreshGauges();
     const inFlightBytes = this.#writer?.producer.inFlightBytes ?? 0;
     this.#metrics.ringBytes.set({ ring: "writer" }, inFlightBytes);
+    const { bufferedBytes, paused } = this.#pool?.intake ?? { bufferedBytes: 0, paused: [] };
+    this.#metrics.bufferedBytes.set(bufferedBytes);
+    this.#metrics.pausedPartitions.set(paused.length);
     this.#letters?.refresh().catch((error) => {
       this.#logger.warn({ err: error }, "the dead letters can't be counted");
     });

@@ -123,6 +123,16 @@ export interface UserAnswer {
   readonly completeUntilMs: number;
 }
 
+/** How a shard gets on with what it reads from Kafka. */
+export interface Intake {
+  /** Whether the brokers answer. */
+  readonly connected: boolean;
+  /** Fetched and not processed yet. */
+  readonly bufferedBytes: number;
+  /** Partitions that are not fetched for now, because too much waits. */
+  readonly paused: readonly number[];
+}
+
 export type FromShard =
   | { readonly kind: "ready" }
   | { readonly kind: "rollups"; readonly id: number; readonly answer: RollupAnswer }
@@ -140,6 +150,8 @@ export type FromShard =
     readonly code: string;
     readonly message: string;
   }
+  /** On Kafka, once a second. */
+  | { readonly kind: "intake"; readonly intake: Intake }
   /** The shard threw: its files are closed, the worker is done. */
   | {
     readonly kind: "failed";

@@ -120,7 +120,7 @@ export class ShardLife {
     const joined = this.#member!.join((partitions) => this.#assignments.assign(partitions));
     // Whichever fails first ends the shard; the other one is settled in close().
     joined.then(ready, (error) => this.loop.fail(error));
-    const report = setInterval(() => this.#reportStored(), STORED_REPORT_MS);
+    const report = setInterval(() => this.#report(), STORED_REPORT_MS);
     try {
       await running;
     } finally {
@@ -180,6 +180,12 @@ export class ShardLife {
     await this.loop.remove(partition);
     this.#member?.stopPartition(partition);
     await this.#closeFiles(partition);
+  }
+
+  #report(): void {
+    void this.#reportStored();
+    const { connected, bufferedBytes, pausedPartitions: paused } = this.#member!;
+    this.#tell({ kind: "intake", intake: { connected, bufferedBytes, paused } });
   }
 
   async #reportStored(): Promise<void> {

@@ -173,6 +173,7 @@ export class ShardLoop {
 
   stop(): void {
     this.#stopping = true;
+    this.#endGathering();
     this.#wake();
   }
 

@@ -127,7 +127,9 @@ export function readConfig(
   return {
     ...config,
     unknownVariables: Object.keys(given)
-      .filter((name) => name.startsWith("RTA_") && !(name in VARIABLES)).sort(),
+      .filter((name) => name.startsWith("RTA_") && !(name in VARIABLES))
+      // Those are for the tests of this program.
+      .filter((name) => !name.startsWith("RTA_TEST_")).sort(),
   };
 }
 

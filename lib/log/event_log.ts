@@ -127,6 +127,8 @@ export interface EventLogReader {
 export interface AssignedLogReader extends EventLogReader {
   /** Bytes that were fetched and not read yet, all partitions together. */
   readonly bufferedBytes: number;
+  /** Whether the log answers, as far as is known: false from the first failure on until it does. */
+  readonly connected: boolean;
   /** Started partitions that are not fetched for now, because too much waits to be read. */
   readonly pausedPartitions: readonly number[];
   /**

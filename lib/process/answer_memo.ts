@@ -47,12 +47,13 @@ export class AnswerMemo {
 
   /** What the answers follow from; null while events wait in memory. */
   #version(): string | null {
-    const versions: number[] = [];
+    const versions: string[] = [];
     for (const processor of this.processors) {
       if (processor.isCommitting || processor.openDeltas().some((delta) => !delta.isEmpty)) {
         return null;
       }
-      versions.push(processor.cells.version);
+      // The same partition, opened anew, may hold what somebody else has put there meanwhile.
+      versions.push(`${processor.serial}:${processor.cells.version}`);
     }
     return versions.join();
   }

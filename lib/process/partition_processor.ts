@@ -58,7 +58,12 @@ export interface Committed {
   readonly delta: Uint8Array | null;
 }
 
+/** Processors made in this thread. */
+let made = 0;
+
 export class PartitionProcessor {
+  /** Tells it from all others of this thread. */
+  readonly serial = ++made;
   readonly series = new SeriesTable();
   readonly cells: RollupCells;
   /** Where the log is to be read on from, all of memory included. */

@@ -137,6 +137,16 @@ function declareOwnMetrics(registry: Registry) {
       help: "Event ids and users forgotten before their window was over, since the start",
       registers,
     }),
+    bufferedBytes: new Gauge({
+      name: "rta_buffered_bytes",
+      help: "Bytes fetched from Kafka and not processed yet",
+      registers,
+    }),
+    pausedPartitions: new Gauge({
+      name: "rta_paused_partitions",
+      help: "Partitions that are not fetched from Kafka for now, because too much waits",
+      registers,
+    }),
     deadLetters: new Counter({
       name: "rta_dead_letters_total",
       help: "Lines of the log that were set aside as dead letters, by reason code",

@@ -26,13 +26,16 @@ const Complete = z.boolean().describe(
   "complete_until reaches the end of the range, or the moment of asking if the range is not over",
 );
 
+const COMPLETE_UNTIL =
+  "Everything received before this time is counted, but for what is in missing_partitions";
+
 const MissingPartitions = z.array(z.int()).optional().describe(
   "Partitions of the log that this answer lacks, because they run in another process or nowhere",
 );
 
 /** How far and how exact an answer is; part of every `analytics.v1` answer. */
 const quality = {
-  complete_until: Timestamp.describe("Everything received before this time is counted"),
+  complete_until: Timestamp.describe(COMPLETE_UNTIL),
   complete: Complete,
   missing_partitions: MissingPartitions,
   accuracy: Accuracy,
@@ -82,7 +85,7 @@ export const LegacySummarySchema = z.strictObject({
   sessions: z.int(),
   from: UnixSeconds,
   to: UnixSeconds,
-  complete_until: UnixSeconds.describe("Everything received before this time is counted"),
+  complete_until: UnixSeconds.describe(COMPLETE_UNTIL),
   complete: Complete,
   missing_partitions: MissingPartitions,
   accuracy: Accuracy,

@@ -40,6 +40,7 @@ import type {
   AskRollups,
   AskUser,
   FromShard,
+  Intake,
   ShardFault,
   ShardLog,
   Suspect,
@@ -106,6 +107,7 @@ interface Slot {
   partitions: readonly number[];
   /** Partitions assigned to it whose files somebody else has open. */
   awaited: readonly number[];
+  intake: Intake;
   readonly heartbeat: HeartbeatWatch;
   worker: Worker | null;
   /** Of the worker's progress frames. */
@@ -126,6 +128,8 @@ interface Slot {
 
 /** Wait before a shard that failed a second time in a short while is replaced, ms. */
 const SECOND_REPLACEMENT_MS = 250;
+/** Of the embedded log, and of a shard that has not said. */
+const NO_INTAKE: Intake = { connected: true, bufferedBytes: 0, paused: [] };
 const FULL: StoreErrorCode = "RTA_STORE_FULL";
 
 export class ShardPool {
@@ -146,6 +150,7 @@ export class ShardPool {
       index,
       partitions: [],
       awaited: [],
+      intake: NO_INTAKE,
       heartbeat: new HeartbeatWatch(this.#health, index),
       worker: null,
       progress: null,
@@ -195,6 +200,16 @@ export class ShardPool {
   /** Partitions assigned to this process whose files another one still has open, ascending. */
   get awaited(): number[] {
     return this.#slots.flatMap((slot) => slot.awaited).sort((a, b) => a - b);
+  }
+
+  /** How all shards get on with what they read from Kafka. */
+  get intake(): Intake {
+    const intakes = this.#slots.map((slot) => slot.intake);
+    return {
+      connected: intakes.every(({ connected }) => connected),
+      bufferedBytes: intakes.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0),
+      paused: intakes.flatMap(({ paused }) => paused).sort((a, b) => a - b),
+    };
   }
 
   /** Every shard's part of the answer, and the partitions that no shard here could answer for. */
@@ -274,7 +289,8 @@ export class ShardPool {
         } else if (data.kind === "stopped") {
           this.#closed(slot);
           slot.stopped();
-        } else if (data.kind === "owned") {
+        } else if (data.kind === "intake") slot.intake = data.intake;
+        else if (data.kind === "owned") {
           slot.partitions = data.partitions;
           slot.awaited = data.awaited;
           this.#options.onOwned();
@@ -317,6 +333,7 @@ export class ShardPool {
     slot.ready = false;
     slot.partitions = [];
     slot.awaited = [];
+    slot.intake = NO_INTAKE;
     // What it still had to say is read, then the reading ends.
     slot.progress?.interrupt();
   }

@@ -131,7 +131,7 @@ export class BrokerLink {
       request: { apiKey, apiVersion, apiName, encode: () => Promise.resolve(encoded) },
       response: {
         decode: (answer: Uint8Array) =>
-          Promise.resolve({ answer: request.decode(answer), clientSideThrottleTime: 0 }),
+          Promise.resolve({ answer: request.decode(plain(answer)), clientSideThrottleTime: 0 }),
         parse: ({ answer }: { answer: Answer }) => Promise.resolve(answer),
       },
       requestTimeout: timeoutMs,
@@ -208,6 +208,11 @@ export class BrokerLink {
 
 const NO_TRANSACTIONS = { transactionTimeout: 60_000 };
 const noProtocol = () => ({ name: "none", metadata: Buffer.alloc(0) });
+
+/** Without what makes it a Buffer, whose slice() would not copy. */
+function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length);
+}
 
 function unavailable(what: string, cause: unknown): LogError {
   const why = cause instanceof Error ? cause.message : String(cause);

@@ -5,6 +5,7 @@
  * Everything is synchronous: it runs on threads that have nothing else to do meanwhile, and a batch
  * takes a few milliseconds at most.
  */
+import { Buffer } from "node:buffer";
 import {
   constants as zlibConstants,
   gunzipSync,
@@ -55,13 +56,13 @@ export function unpack(codec: number, packed: Uint8Array): Uint8Array {
   try {
     switch (codec) {
       case CODECS.gzip:
-        return gunzipSync(packed, UNPACK);
+        return plain(gunzipSync(packed, UNPACK));
       case CODECS.snappy:
         return unpackSnappy(packed, KAFKA_UNPACKED_BYTES_MAX);
       case CODECS.lz4:
         return unpackLz4Frame(packed, KAFKA_UNPACKED_BYTES_MAX);
       case CODECS.zstd:
-        return zstdDecompressSync(packed, UNPACK);
+        return plain(zstdDecompressSync(packed, UNPACK));
     }
   } catch (cause) {
     const name = Object.entries(CODECS).find(([, number]) => number === codec)?.[0];
@@ -91,6 +92,11 @@ export function registerCodecs(): void {
     compress: refuse("snappy"),
     decompress: reader(CODECS.snappy),
   });
+}
+
+/** Without what makes it a Buffer, whose slice() would not copy. */
+function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 function asBuffer(bytes: Uint8Array): Uint8Array {

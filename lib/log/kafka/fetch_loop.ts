@@ -85,6 +85,11 @@ export class FetchLoop {
     return bytes;
   }
 
+  /** False from the first failure of a connection on until a broker answers. */
+  get connected(): boolean {
+    return !this.#troubled;
+  }
+
   get pausedPartitions(): number[] {
     return [...this.#lanes].filter(([, { paused }]) => paused).map(([partition]) => partition);
   }

@@ -68,6 +68,10 @@ class KafkaGroupReader implements AssignedLogReader {
     return this.#fetches.bufferedBytes;
   }
 
+  get connected(): boolean {
+    return this.#fetches.connected;
+  }
+
   get pausedPartitions(): readonly number[] {
     return this.#fetches.pausedPartitions;
   }
