@@ -21,6 +21,8 @@ export interface BenchSettings {
   readonly steadySeconds: number;
   /** Probes of each kind in one run of the freshness case. */
   readonly probes: number;
+  /** Events of each topic that the Kafka cases read, and of one run of their producing peer. */
+  readonly kafkaEvents: number;
 }
 
 /** Name, full size and what it sizes. */
@@ -33,6 +35,7 @@ const VARIABLES = {
   loadSeconds: ["RTA_BENCH_SECONDS", 6],
   steadySeconds: ["RTA_BENCH_STEADY_SECONDS", 60],
   probes: ["RTA_BENCH_PROBES", 300],
+  kafkaEvents: ["RTA_BENCH_KAFKA", 2_000_000],
 } as const satisfies Record<keyof BenchSettings, readonly [string, number]>;
 
 /** @throws RangeError naming the variable that is no whole number above 0 */

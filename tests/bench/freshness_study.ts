@@ -109,7 +109,7 @@ function rowsRow(runs: readonly number[][]): BenchRow {
 }
 
 /** Medians over the runs of each run's p50 and p99. */
-function summarize(runs: readonly number[][]) {
+export function summarize(runs: readonly number[][]) {
   const p50 = median(runs.map((run) => quantile(run, 0.5)));
   const p99s = runs.map((run) => quantile(run, 0.99));
   const p99 = median(p99s);

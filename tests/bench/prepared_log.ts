@@ -1,11 +1,11 @@
 /**
- * Writes a load into a data folder's log as ingest would have, without a server: requests of 1000
- * events, a few of them to one commit, all received when the last of their events happened.
+ * Writes a load into a log as ingest would have, without a server: requests of 1000 events, a few of
+ * them to one commit, all received when the last of their events happened.
  */
 import { LOG_RECORD_BYTES_MAX } from "../../lib/config/limits.ts";
 import { EventScan, SCAN_COMPLETE, scanEvent } from "../../lib/event/scan.ts";
 import type { EventGenerator } from "../../lib/import/event_generator.ts";
-import type { AppendBatch } from "../../lib/log/event_log.ts";
+import type { AppendBatch, EventLogWriter } from "../../lib/log/event_log.ts";
 import { LineRanges } from "../../lib/log/line_ranges.ts";
 import { partitionOf } from "../../lib/log/murmur2.ts";
 import { createLogSignal, openSqliteLogWriter } from "../../lib/log/sqlite/mod.ts";
@@ -17,7 +17,7 @@ const requestBytesMax = LOG_RECORD_BYTES_MAX;
 
 const scan = new EventScan();
 
-/** Fills the log of `folder`. With `linesFile` the same lines also go there, in order. */
+/** Fills the embedded log of `folder`. With `linesFile` the same lines also go there, in order. */
 export async function prepareLog(
   folder: string,
   partitions: number,
@@ -29,6 +29,19 @@ export async function prepareLog(
     partitions,
     signal: createLogSignal(partitions),
   });
+  try {
+    await fillLog(writer, load, linesFile);
+  } finally {
+    await writer.close();
+  }
+}
+
+/** Appends a load to any log; `linesFile` as above. */
+export async function fillLog(
+  writer: EventLogWriter,
+  load: EventGenerator,
+  linesFile?: string,
+): Promise<void> {
   const lines = linesFile === undefined
     ? null
     : await Deno.open(linesFile, { create: true, write: true, truncate: true });
@@ -38,7 +51,7 @@ export async function prepareLog(
       for (let request = 0; request < requestsPerCommit && load.remaining > 0; request++) {
         const bytes = nextRequest(load);
         if (lines !== null) await writeAll(lines, bytes);
-        batches.push(...batchesOf(bytes, partitions));
+        batches.push(...batchesOf(bytes, writer.partitions));
       }
       // Received when the last of them happened: none may lie in the future of its arrival.
       const receivedAtMs = scan.timestampMs;
@@ -46,7 +59,6 @@ export async function prepareLog(
     }
   } finally {
     lines?.close();
-    await writer.close();
   }
 }
 

@@ -4,6 +4,9 @@ const MIB_KIB = 1024;
 const sampleMs = 250;
 /** Unit of the times in /proc/PID/stat (USER_HZ), the same on every Linux that Deno runs on. */
 const ticksPerSecond = 100;
+/** Fields of /proc/PID/stat, counted from 1; the time in the kernel follows each. */
+const UTIME_FIELD = 14;
+const CUTIME_FIELD = 16;
 
 /** Resident memory, MiB. */
 export interface ProcessMemory {
@@ -23,10 +26,20 @@ export function readProcessMemory(pid: number): ProcessMemory {
 
 /** Processor time that all threads have used since the process started, s. */
 export function readProcessorSeconds(pid: number): number {
+  return ticksOf(pid, UTIME_FIELD) / ticksPerSecond;
+}
+
+/** Processor time of all children of this process that have ended and were waited for, s. */
+export function readChildrenSeconds(): number {
+  return ticksOf(Deno.pid, CUTIME_FIELD) / ticksPerSecond;
+}
+
+/** Sum of a time and the one that follows it, which is the same within the kernel. */
+function ticksOf(pid: number, field: number): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  // After the name, which may hold anything: state is field 3, utime and stime are 14 and 15.
+  // After the name, which may hold anything, the state is the third field.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  return Number(fields[field - 3]) + Number(fields[field - 2]);
 }
 
 /** Reads the resident memory four times a second until it is stopped. */

@@ -18,6 +18,9 @@ import { terminalTable, withRows } from "./bench_table.ts";
 import { describeCommit, describeMachine, measureFsyncMs } from "./machine.ts";
 import { eventBatchesStudy } from "./event_batches_study.ts";
 import { freshnessStudy } from "./freshness_study.ts";
+import { kafkaBacklogStudy } from "./kafka_backlog_study.ts";
+import { kafkaIngestStudy } from "./kafka_ingest_study.ts";
+import { kafkaVisibleStudy } from "./kafka_visible_study.ts";
 import { monthQueriesStudy } from "./month_queries_study.ts";
 import { ringStudy } from "./ring_study.ts";
 import { singleEventsStudy } from "./single_events_study.ts";
@@ -32,6 +35,9 @@ const STUDIES: readonly BenchStudy[] = [
   monthQueriesStudy,
   steadyMemoryStudy,
   ringStudy,
+  kafkaBacklogStudy,
+  kafkaIngestStudy,
+  kafkaVisibleStudy,
 ];
 
 async function main(args: readonly string[]): Promise<number> {
@@ -129,7 +135,7 @@ async function writeDocument(
 }
 
 function usage(known: readonly string[]): string {
-  const lines = STUDIES.map((study) => `  ${study.cases.join(" ").padEnd(24)} ${study.about}`);
+  const lines = STUDIES.map((study) => `  ${study.cases.join(" ").padEnd(28)} ${study.about}`);
   return `run_bench.ts [--write] [case ...]\n\ncases (${known.length}):\n${lines.join("\n")}\n\n` +
     `environment, with its full sizes:\n${describeSettings()}`;
 }
