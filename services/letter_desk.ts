@@ -68,6 +68,7 @@ export class LetterDesk {
     const records = tailTopic(settings, topic, {
       fromBeginning: true,
       from: await this.#places(topic),
+      isPatient: true,
       signal: this.#abort.signal,
       onTrouble: (message) => this.#options.logger.warn({ detail: message }, "dead letters wait"),
     });

@@ -36,6 +36,7 @@ export class LiveDesk {
     const { tailTopic } = await import("../lib/log/kafka/topics_tail.ts");
     const records = tailTopic(settings, topic, {
       fromBeginning: false,
+      isPatient: true,
       signal: this.#abort.signal,
       onTrouble: (message) => logger.warn({ detail: message }, "live answers wait for their topic"),
     });

@@ -37,7 +37,7 @@ const SERVE_PERMISSIONS: readonly string[] = [
  * Options of V8 for every thread of `serve`, whose objects mostly die young. Without them a thread's
  * heap grows to several times of what lives in it: young objects get 48 MiB before anyone looks
  * whether they still live, and the old ones up to four times their size. With these a steady 5,000
- * events/s took 350 MB in place of 550 MB; the price is a few percent of processor time.
+ * events/s took 340 MB in place of 475 MB; the price is a few percent of processor time.
  */
 const V8_OPTIONS = "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=40";
 

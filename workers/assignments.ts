@@ -33,6 +33,7 @@ export class Assignments {
   readonly #onFailure: (error: Error) => void;
   readonly #places = new Map<number, Place>();
   #failed = false;
+  #released = false;
 
   /**
    * @param onChange a partition began or ended to run
@@ -54,8 +55,9 @@ export class Assignments {
     return this.#which((place) => place.wanted && !place.open);
   }
 
-  /** Takes a new assignment in; what it begins goes on after the call. */
+  /** Takes a new assignment in; what it begins goes on after the call. None after release(). */
   assign(partitions: readonly number[]): void {
+    if (this.#released) return;
     const wanted = new Set(partitions);
     for (const partition of wanted) {
       const place = this.#places.get(partition);
@@ -68,9 +70,10 @@ export class Assignments {
     this.#onChange();
   }
 
-  /** Lets go of everything; resolves when all is closed. */
+  /** Lets go of everything, for good; resolves when all is closed. */
   async release(): Promise<void> {
     this.assign([]);
+    this.#released = true;
     await Promise.all([...this.#places.values()].map((place) => place.steps));
   }
 

@@ -66,6 +66,8 @@ Deno.test("assign() gives an opening up when its partition is taken away", async
   await Promise.resolve();
   assert.equal(home.pending[0].what, "open 5");
   await assignments.release();
+  assignments.assign([6]);
+  await Promise.resolve();
   assert.deepEqual([assignments.open, assignments.awaited], [[], []]);
 });
 

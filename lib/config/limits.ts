@@ -137,6 +137,8 @@ export const KAFKA_TOPIC_READY_MS_MAX = 10 * SECOND_MS;
 export const KAFKA_WAIT_SAY_MS = 5 * SECOND_MS;
 /** How often a member of the group says that it lives, ms: so soon it hears of a rebalance. */
 export const KAFKA_HEARTBEAT_MS = 500;
+/** Longest that a shard that ends waits for the group to let it go, ms. */
+export const KAFKA_LEAVE_MS_MAX = 2 * SECOND_MS;
 
 /** Bytes of dead letters in one send to their topic, unless one is longer: a broker takes 1 MB. */
 export const KAFKA_LETTERS_SEND_BYTES_MAX = 512 * KIB;
@@ -205,8 +207,8 @@ export const GATHER_EVENTS_MAX = 1_000;
  * a small row group of its own, written again by the next checkpoint: half as large a file again.
  */
 export const COMMIT_ROWS = 61_440;
-/** Rollup cells of one commit's delta while catching up: about 10 MiB, with few events to a cell. */
-export const COMMIT_CELLS = 8_192;
+/** Rollup cells in the delta of one commit while catching up; twice as many took 170 MB more. */
+export const COMMIT_CELLS = 4_096;
 /** After a commit a caught-up partition rests this many times as long as the commit took. */
 export const COMMIT_PAUSE_FACTOR = 30;
 /** Shortest rest between two commits of a partition, ms. */
@@ -273,6 +275,8 @@ export const LIVE_PARTIAL_BYTES_MAX = 768 * KIB;
 export const LIVE_PARTIAL_BYTES_LEAST = 80 * KIB;
 /** How often a partition's rollup changes are published, ms. */
 export const LIVE_PUBLISH_MS = SECOND_MS;
+/** Longest the end of a shard waits for the publishing of its last partials, ms. */
+export const LIVE_END_MS_MAX = SECOND_MS;
 /** A partition without changes says that it is there after this long, ms. */
 export const LIVE_IDLE_MS = 5 * SECOND_MS;
 /** A partition not heard of for this long, or so far behind its log, is told as missing, ms. */

@@ -109,7 +109,8 @@ export interface EventLogReader {
   /**
    * A token for what has been appended so far; `appended(token)` resolves once more has been.
    * Take the token BEFORE reading, so that nothing slips between the read and the wait. close()
-   * resolves what waits. A pending wait alone does not keep a thread's event loop alive.
+   * resolves what waits. A pending wait alone does not keep a thread's event loop alive; connections
+   * to a log's server do.
    */
   token(): number;
   appended(token: number): Promise<void>;
@@ -164,8 +165,8 @@ export interface LogErrorOptions extends ErrorOptions {
 /** An operating failure of the log. */
 export class LogError extends Error {
   /**
-   * Of a failed append: the indexes of the batches that are NOT in the log, all others being
-   * durable. Null where any of them may be in the log or not.
+   * Of a failed append: the indexes of the batches that are not in the log, or only in part, all
+   * others being durable. Null where any of them may be in the log or not.
    */
   readonly failedBatches: readonly number[] | null;
 

@@ -51,6 +51,7 @@ export function createMetrics(startedAtMs: number, now: () => number = Date.now)
     },
     ...declareContractMetrics(registry),
     ...declareOwnMetrics(registry),
+    ...declareIntakeMetrics(registry),
     /** The metrics in Prometheus' text format. */
     text: (): Promise<string> => registry.metrics(),
     /** Content type of text(). */
@@ -137,6 +138,18 @@ function declareOwnMetrics(registry: Registry) {
       help: "Event ids and users forgotten before their window was over, since the start",
       registers,
     }),
+    completeUntil: new Gauge({
+      name: "rta_complete_until_seconds",
+      help: "Unix time up to which every accepted event is in the answers",
+      registers,
+    }),
+  };
+}
+
+/** What happens between the log and the shards. */
+function declareIntakeMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
     bufferedBytes: new Gauge({
       name: "rta_buffered_bytes",
       help: "Bytes fetched from Kafka and not processed yet",
@@ -161,11 +174,6 @@ function declareOwnMetrics(registry: Registry) {
     deadLettersForgotten: new Counter({
       name: "rta_dead_letters_forgotten_total",
       help: "Dead letters that waited and had to go for lack of room, since the start",
-      registers,
-    }),
-    completeUntil: new Gauge({
-      name: "rta_complete_until_seconds",
-      help: "Unix time up to which every accepted event is in the answers",
       registers,
     }),
   };

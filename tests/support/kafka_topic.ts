@@ -1,9 +1,10 @@
 /** Topics, settings and numbered events for tests of the log on Kafka. */
-import { type Admin, Kafka, logLevel } from "kafkajs";
+import type { Admin } from "kafkajs";
 import type { AppendBatch, LogRecord } from "../../lib/log/event_log.ts";
-import type { KafkaLogging, KafkaLogSettings } from "../../lib/log/kafka/mod.ts";
+import { createKafka, type KafkaLogging, type KafkaLogSettings } from "../../lib/log/kafka/mod.ts";
 import { uniqueName } from "./kafka_shared.ts";
 
+const REQUEST_MS_MAX = 10_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -49,12 +50,14 @@ export async function makeTopic(
   await withAdmin(settings, (admin) => admin.createTopics(options));
 }
 
-/** Lends kafkajs's own admin client, on a plain connection. */
+/** Lends kafkajs's own admin client. */
 export async function withAdmin<T>(
-  { brokers }: Pick<KafkaLogSettings, "brokers">,
+  settings: Pick<KafkaLogSettings, "brokers"> & Partial<KafkaLogSettings>,
   work: (admin: Admin) => Promise<T>,
 ): Promise<T> {
-  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
+  const all = { clientId: "rta-test", tls: null, sasl: null, ...settings };
+  const options = { logging: null, retry: {}, requestTimeoutMs: REQUEST_MS_MAX };
+  const admin = createKafka(all, options).admin();
   await admin.connect();
   try {
     return await work(admin);
@@ -73,7 +76,8 @@ export function numbered(
   const lines: string[] = [];
   for (let n = from; n < to; n++) lines.push(`${`{"n":${n}}`.padEnd(lineBytes - 1)}\n`);
   const value = encoder.encode(lines.join(""));
-  return { partition, project: "p", receivedAtMs: 1, events: to - from, value };
+  // Of now: a broker that was killed forgets producers whose last records are a day old.
+  return { partition, project: "p", receivedAtMs: Date.now(), events: to - from, value };
 }
 
 /** The numbers of a record's events. */

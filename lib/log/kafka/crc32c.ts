@@ -11,17 +11,14 @@ const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
 
 /** The checksum of `bytes[start, end)`, an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array, start: number, end: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let crc = -1;
   let at = start;
   for (; at + 8 <= end; at += 8) {
-    crc = t7[(crc ^ bytes[at]) & 0xff] ^
-      t6[((crc >>> 8) ^ bytes[at + 1]) & 0xff] ^
-      t5[((crc >>> 16) ^ bytes[at + 2]) & 0xff] ^
-      t4[(crc >>> 24) ^ bytes[at + 3]] ^
-      t3[bytes[at + 4]] ^
-      t2[bytes[at + 5]] ^
-      t1[bytes[at + 6]] ^
-      t0[bytes[at + 7]];
+    const low = crc ^ view.getInt32(at, true);
+    const high = view.getInt32(at + 4, true);
+    crc = t7[low & 0xff] ^ t6[(low >>> 8) & 0xff] ^ t5[(low >>> 16) & 0xff] ^ t4[low >>> 24] ^
+      t3[high & 0xff] ^ t2[(high >>> 8) & 0xff] ^ t1[(high >>> 16) & 0xff] ^ t0[high >>> 24];
   }
   for (; at < end; at++) crc = t0[(crc ^ bytes[at]) & 0xff] ^ (crc >>> 8);
   return ~crc >>> 0;

@@ -129,7 +129,9 @@ export class FetchLoop {
     this.#closed = true;
     clearTimeout(this.#wakeTimer);
     this.#lanes.clear();
-    await this.#link?.close();
+    const link = this.#link;
+    this.#link = null;
+    await link?.close();
     await Promise.all(this.#running);
   }
 
@@ -245,7 +247,7 @@ export class FetchLoop {
     const next = (await link.offsets([partition], "next")).get(partition) ?? 0;
     if (fetchOffset < oldest) {
       this.#options.onGap(partition, fetchOffset, oldest);
-      buffer.fetchOffset = oldest;
+      buffer.skipTo(oldest);
     } else if (fetchOffset > next) {
       buffer.failure = logEndsBefore(link.topic, partition, fetchOffset, next);
     }

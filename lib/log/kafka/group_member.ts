@@ -6,11 +6,13 @@
  *
  * When the consumer gives up (kafkajs calls it a crash) a new one is made, for as long as it takes.
  */
+import type { Socket } from "node:net";
 import { type Consumer, type ConsumerGroupJoinEvent, type Kafka } from "kafkajs";
 import {
   KAFKA_CONNECT_MS_MAX,
   KAFKA_FETCH_WAIT_MS_MAX,
   KAFKA_HEARTBEAT_MS,
+  KAFKA_LEAVE_MS_MAX,
   KAFKA_REQUEST_MS_MAX,
   KAFKA_RETRY_MS_FIRST,
   KAFKA_RETRY_MS_MAX,
@@ -33,6 +35,7 @@ export interface GroupMemberOptions {
 export class GroupMember {
   readonly #options: GroupMemberOptions;
   readonly #kafka: Kafka;
+  readonly #sockets = new Set<Socket>();
   #share: OwnShare = { owned: [], since: 0 };
   #consumer: Consumer | null = null;
   #joined = false;
@@ -40,6 +43,7 @@ export class GroupMember {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #starting: Promise<void> = Promise.resolve();
   #stopped = false;
+  #hungUp = false;
 
   constructor(options: GroupMemberOptions) {
     this.#options = options;
@@ -51,6 +55,11 @@ export class GroupMember {
         maxRetryTime: KAFKA_RETRY_MS_MAX,
       },
       requestTimeoutMs: KAFKA_REQUEST_MS_MAX + KAFKA_CONNECT_MS_MAX,
+      onSocket: (socket) => {
+        this.#sockets.add(socket);
+        socket.once("close", () => this.#sockets.delete(socket));
+        if (this.#hungUp) hangUp(socket);
+      },
     });
   }
 
@@ -69,12 +78,23 @@ export class GroupMember {
     );
   }
 
-  /** Leaves the group. */
+  /**
+   * Leaves the group. A broker holds a join back until all members have come, or are given up: that
+   * is as long as a session, and not waited for.
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#retryTimer);
+    const tooLong = setTimeout(() => this.#hangUp(), KAFKA_LEAVE_MS_MAX);
     await this.#starting;
     await this.#discard();
+    clearTimeout(tooLong);
+  }
+
+  /** Breaks all connections, also those that are tried from now on. */
+  #hangUp(): void {
+    this.#hungUp = true;
+    for (const socket of this.#sockets) hangUp(socket);
   }
 
   async #start(): Promise<void> {
@@ -137,4 +157,9 @@ export class GroupMember {
     // A consumer whose brokers are gone cannot say good-bye; the session's end does it.
     await consumer?.disconnect().catch(() => {});
   }
+}
+
+/** With an error: kafkajs does not hear of an end without one, and waits for an answer on. */
+function hangUp(socket: Socket): void {
+  socket.destroy(new Error("the shard ends"));
 }

@@ -42,6 +42,9 @@ class KafkaGroupReader implements AssignedLogReader {
   #reporting: Promise<void> | null = null;
   /** Ends join() when the reader is closed before the first generation. */
   #giveUp: (error: LogError) => void = () => {};
+  /** Trouble that was told and is not over: it is not told again at each attempt. */
+  #isLost = false;
+  #isUnreported = false;
   #closed = false;
 
   constructor(options: KafkaGroupReaderOptions) {
@@ -86,12 +89,15 @@ class KafkaGroupReader implements AssignedLogReader {
         logging,
         metadataMaxAgeMs,
         onAssignment: (partitions) => {
+          this.#isLost = false;
           onAssignment(partitions);
           resolve();
         },
         onCrash: this.#options.onCrash ?? ((error) => {
           const { group } = settings;
-          logging.warn("membership in the group was lost", { group, error: error.message });
+          const detail = { group, error: error.message };
+          if (!this.#isLost) logging.warn("membership in the group was lost", detail);
+          this.#isLost = true;
         }),
       });
       this.#member.start();
@@ -136,10 +142,14 @@ class KafkaGroupReader implements AssignedLogReader {
     if (this.#member === null || offsets.size === 0) return;
     // One report at a time; whoever comes meanwhile reports again soon.
     if (this.#reporting !== null) return await this.#reporting;
-    this.#reporting = this.#member.report(offsets).catch((error) => {
+    this.#reporting = this.#member.report(offsets).then(() => {
+      this.#isUnreported = false;
+    }, (error) => {
       const { logging, settings: { group } } = this.#options;
       const why = error instanceof Error ? error.message : String(error);
-      if (!this.#closed) logging.warn("stored offsets were not reported", { group, error: why });
+      const isNews = !this.#isUnreported && !this.#closed;
+      if (isNews) logging.warn("stored offsets were not reported", { group, error: why });
+      this.#isUnreported = true;
     });
     await this.#reporting;
     this.#reporting = null;

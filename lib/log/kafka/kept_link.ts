@@ -94,17 +94,22 @@ export class KeptLink {
   }
 
   async #use<T>(work: (link: BrokerLink) => Promise<T>): Promise<T> {
-    if (this.isClosed) throw new LogError("RTA_LOG_UNAVAILABLE", "the log was closed");
-    if (this.#link === null) {
-      const link = await BrokerLink.open(this.#settings, this.#topic, this.#opened++);
-      this.#link = link;
-      if (this.isClosed) await this.drop();
-    }
+    this.#link ??= await this.#open();
+    const link = this.#link;
     try {
-      return await work(this.#link!);
+      return await work(link);
     } catch (error) {
       if (error instanceof LogError && error.code === "RTA_LOG_UNAVAILABLE") await this.drop();
       throw error;
     }
+  }
+
+  async #open(): Promise<BrokerLink> {
+    const closed = new LogError("RTA_LOG_UNAVAILABLE", "the log was closed");
+    if (this.isClosed) throw closed;
+    const link = await BrokerLink.open(this.#settings, this.#topic, this.#opened++);
+    if (!this.isClosed) return link;
+    await link.close();
+    throw closed;
   }
 }

@@ -166,7 +166,7 @@ async function findPlace(link: BrokerLink, buffer: PartitionBuffer): Promise<voi
   const { partition, fetchOffset } = buffer;
   const oldest = (await link.offsets([partition], "oldest")).get(partition) ?? 0;
   if (fetchOffset < oldest) {
-    buffer.fetchOffset = oldest;
+    buffer.skipTo(oldest);
     return;
   }
   const next = (await link.offsets([partition], "next")).get(partition) ?? 0;

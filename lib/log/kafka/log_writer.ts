@@ -101,7 +101,8 @@ class KafkaLogWriter implements EventLogWriter {
     try {
       await this.#deliverAll(shares, failed);
     } catch (error) {
-      if (error instanceof LogError && !this.#link.isUp) this.#probe ??= this.#findBrokers(error);
+      const away = error instanceof LogError && !this.#link.isUp && !this.#link.isClosed;
+      if (away) this.#probe ??= this.#findBrokers(error);
       throw error;
     }
     if (failed.length === 0) return;

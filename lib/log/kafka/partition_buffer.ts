@@ -16,6 +16,8 @@ export class PartitionBuffer {
   failure: LogError | null = null;
   readonly #reader: RecordBatchReader;
   readonly #joiner: RecordJoiner;
+  /** Records before it were deleted, even if they still come along in a batch. */
+  #oldestOffset = 0;
   /** The reader stands at a record that was not taken yet. */
   #atRecord = false;
   /** End of what a reader of committed records may see, as the broker said last; -1 = unknown. */
@@ -42,7 +44,14 @@ export class PartitionBuffer {
     this.#reader.clear(offset);
     this.#atRecord = false;
     this.failure = null;
+    this.#oldestOffset = 0;
     this.fetchOffset = this.readOffset = offset;
+  }
+
+  /** Goes on at the oldest record that is kept; the place to read at stays where it was. */
+  skipTo(oldestOffset: number): void {
+    this.#oldestOffset = oldestOffset;
+    this.fetchOffset = oldestOffset;
   }
 
   /** Takes what a fetch at `fetchOffset` brought, and moves that on. */
@@ -84,7 +93,8 @@ export class PartitionBuffer {
   #next(): boolean {
     this.#atRecord = false;
     try {
-      if (this.failure === null) this.#atRecord = this.#reader.next(this.readOffset);
+      const from = Math.max(this.readOffset, this.#oldestOffset);
+      if (this.failure === null) this.#atRecord = this.#reader.next(from);
     } catch (error) {
       if (!(error instanceof LogError)) throw error;
       this.failure = error;

@@ -40,6 +40,12 @@ export interface RecordSet {
   readonly aborted: readonly AbortedTransaction[];
 }
 
+/** Gives memory back at once: the collector comes late for what lies outside the heap. */
+function release({ buffer, byteLength }: Uint8Array): void {
+  const whole = byteLength === buffer.byteLength && byteLength > 0;
+  if (whole && buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
+}
+
 const NO_RECORDS: RecordSet = { bytes: new Uint8Array(0), aborted: [] };
 
 /** The offset after the last whole batch of `bytes`; -1 when there is none. */
@@ -97,7 +103,7 @@ export class RecordBatchReader {
     this.#topic = topic;
   }
 
-  /** Adds a set to be read when those before it are through. */
+  /** Adds a set to be read when those before it are through; its bytes are given to the reader. */
   push(set: RecordSet): void {
     this.#waiting.push(set);
     this.setBytes += set.bytes.length;
@@ -126,6 +132,7 @@ export class RecordBatchReader {
       }
       if (this.#openBatch(fromOffset)) continue;
       this.setBytes -= this.#set.bytes.length;
+      release(this.#set.bytes);
       const set = this.#waiting.shift();
       this.#open(set ?? NO_RECORDS);
       if (set === undefined) return false;

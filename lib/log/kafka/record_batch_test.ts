@@ -86,7 +86,7 @@ function readAll(
   aborted: readonly AbortedTransaction[] = [],
 ): { records: Read[]; passedOffset: number } {
   const reader = new RecordBatchReader("partition 0 of t");
-  reader.push({ bytes, aborted });
+  reader.push({ bytes: bytes.slice(), aborted });
   const text = (start: number, end: number) =>
     start < 0 ? null : decoder.decode(reader.bytes.slice(start, end));
   const records: Read[] = [];

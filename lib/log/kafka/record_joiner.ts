@@ -4,8 +4,10 @@
  * per Kafka record; a record of many lines stays what it is.
  *
  * What is joined depends on nothing but what the records themselves say: an event's project and time
- * of arrival are the same however often, and from wherever, it is read again.
+ * of arrival are the same however often, and from wherever, it is read again (but for one from the
+ * far future, see arrival()).
  */
+import { FUTURE_MS_MAX } from "../../config/limits.ts";
 import type { LogRecord } from "../event_log.ts";
 import type { RecordBatchReader } from "./record_batch_reader.ts";
 import { readHeaders, type RecordOrigin } from "./record_headers.ts";
@@ -161,9 +163,15 @@ function endOf(reader: RecordBatchReader, next: () => boolean): number {
   return next() ? passedOffset : reader.passedOffset;
 }
 
-/** A record that says no time at all came at the beginning of time. */
+/**
+ * A record that says no time at all came at the beginning of time. One from the far future, as only
+ * a broken clock of another producer writes, comes now: it would make us forget ids too soon.
+ */
 function arrival(origin: RecordOrigin, reader: RecordBatchReader): number {
-  return Number.isNaN(origin.receivedAtMs) ? Math.max(0, reader.timestampMs) : origin.receivedAtMs;
+  const said = Number.isNaN(origin.receivedAtMs) ? reader.timestampMs : origin.receivedAtMs;
+  if (said <= 0) return 0;
+  const nowMs = Date.now();
+  return said <= nowMs + FUTURE_MS_MAX ? said : nowMs;
 }
 
 /** A copy of the value; of null, no bytes. */

@@ -36,7 +36,9 @@ export interface TailOptions {
   readonly from?: ReadonlyMap<number, number>;
   /** Ends the iteration when it aborts. */
   readonly signal: AbortSignal;
-  /** Told why nothing comes for a while; it goes on by itself. */
+  /** Also trouble at the very beginning passes: the topic is known to exist. Default: it is thrown. */
+  readonly isPatient?: boolean;
+  /** Told once why nothing comes for a while; it goes on by itself. */
   readonly onTrouble: (message: string) => void;
 }
 
@@ -46,16 +48,17 @@ type Places = Map<number, number>;
 /**
  * The records of a topic, in order within each partition, until the signal aborts.
  *
- * @throws LogError RTA_LOG_UNAVAILABLE when there is no such topic or no broker at the beginning;
- *   RTA_LOG_CORRUPT on a damaged batch
+ * @throws LogError RTA_LOG_UNAVAILABLE when there is no such topic or no broker at the beginning,
+ *   unless the caller is patient; RTA_LOG_CORRUPT on a damaged batch
  */
 export async function* tailTopic(
   settings: KafkaSettings,
   topic: string,
   options: TailOptions,
 ): AsyncGenerator<TailedRecord, void, void> {
-  const { signal, onTrouble, fromBeginning } = options;
+  const { signal, onTrouble, fromBeginning, isPatient = false } = options;
   const places: Places = new Map(options.from);
+  let isTold = false;
   for (let attempt = 0; !signal.aborted; attempt++) {
     let link: BrokerLink | null = null;
     // Waits inside the link end with its connections.
@@ -63,12 +66,14 @@ export async function* tailTopic(
     signal.addEventListener("abort", hangUp);
     try {
       link = await BrokerLink.open(settings, topic, attempt);
+      isTold = false;
       yield* follow(link, places, fromBeginning, signal);
     } catch (error) {
       if (signal.aborted) return;
       const isPassing = error instanceof LogError && error.code === "RTA_LOG_UNAVAILABLE";
-      if (!isPassing || places.size === 0) throw error;
-      onTrouble(error.message);
+      if (!isPassing || (places.size === 0 && !isPatient)) throw error;
+      if (!isTold) onTrouble(error.message);
+      isTold = true;
     } finally {
       signal.removeEventListener("abort", hangUp);
       await link?.close();

@@ -22,11 +22,13 @@ export function readInt64(bytes: Uint8Array, at: number): number {
   return readInt32(bytes, at) * TWO_32 + (readInt32(bytes, at + 4) >>> 0);
 }
 
+/** Big-endian; readInt16() reads it. */
 export function writeInt16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >> 8;
   bytes[at + 1] = value;
 }
 
+/** Big-endian; readInt32() reads it. */
 export function writeInt32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >> 24;
   bytes[at + 1] = value >> 16;
@@ -34,6 +36,7 @@ export function writeInt32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
+/** Big-endian; a whole number up to 2^53 either way. */
 export function writeInt64(bytes: Uint8Array, at: number, value: number): void {
   writeInt32(bytes, at, Math.floor(value / TWO_32));
   writeInt32(bytes, at + 4, value >>> 0);

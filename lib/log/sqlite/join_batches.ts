@@ -3,11 +3,9 @@
  * one project become one record. A commit that gathered a hundred requests of one event each costs
  * a row per partition, not a hundred, here and again when it is read.
  */
-import assert from "node:assert/strict";
 import { LOG_RECORD_BYTES_MAX } from "../../config/limits.ts";
+import { assertBatch } from "../assert_batch.ts";
 import type { AppendBatch } from "../event_log.ts";
-
-const NEWLINE = 0x0a;
 
 /** Joins batches; reuses one buffer, so a record is valid until the next one is made. */
 export class BatchJoiner {
@@ -61,14 +59,4 @@ function runEnd(list: readonly AppendBatch[], from: number): number {
     to++;
   }
   return to;
-}
-
-function assertBatch(batch: AppendBatch, partitions: number): void {
-  const { partition, events, value } = batch;
-  assert.ok(
-    Number.isInteger(partition) && partition >= 0 && partition < partitions,
-    `partition ${partition} of a log with ${partitions}`,
-  );
-  assert.ok(Number.isInteger(events) && events >= 1, "a batch has at least one event");
-  assert.ok(value.at(-1) === NEWLINE, "the lines of a batch end with a newline");
 }
