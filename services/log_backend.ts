@@ -46,15 +46,16 @@ export function kafkaSettings(kafka: KafkaConfig): KafkaLogSettings {
   return { brokers, clientId, tls, sasl, topic, group, records, compression, sessionTimeoutMs };
 }
 
-/** The log that the settings name. Throws LogError. */
+/** The log that the settings name. Throws LogError, or AbortError when `signal` ends its wait. */
 export function openLogBackend(
   config: Config,
   dataFolder: string,
   logger: Logger,
+  signal?: AbortSignal,
 ): Promise<LogBackend> | LogBackend {
   return config.kafka === null
     ? embeddedBackend(config, dataFolder, logger)
-    : kafkaBackend(config, config.kafka, dataFolder, logger);
+    : kafkaBackend(config, config.kafka, dataFolder, logger, signal);
 }
 
 function embeddedBackend(config: Config, folder: string, logger: Logger): LogBackend {
@@ -90,12 +91,14 @@ async function kafkaBackend(
   kafka: KafkaConfig,
   dataFolder: string,
   logger: Logger,
+  signal: AbortSignal | undefined,
 ): Promise<LogBackend> {
   // Loaded only where there is Kafka: the client takes memory and time.
   const { createTopics, planTopics } = await import("../lib/log/kafka/topics.ts");
   const { waitForBroker } = await import("../lib/log/kafka/topics_wait.ts");
   const settings = kafkaSettings(kafka);
-  await waitForBroker(settings, kafka.waitSeconds * 1000, (message) => logger.warn(message));
+  const say = (message: string) => logger.warn(message);
+  await waitForBroker(settings, kafka.waitSeconds * 1000, say, signal);
   const plans = planTopics({ ...kafka, partitions: config.partitions });
   const topics = await createTopics(settings, plans);
   for (const { plan, created, partitions } of topics) {

@@ -98,11 +98,13 @@ class Platform implements Served {
     return this.#failure;
   }
 
-  async start(): Promise<void> {
+  async start(signal: AbortSignal): Promise<void> {
     const { roles, host, ports } = this.#config;
     this.#folder = this.#takeFolder();
     const logger = this.#logger.child({ stage: "log" });
-    this.#backend = await openLogBackend(this.#config, this.#folder?.path ?? "", logger);
+    const dataFolder = this.#folder?.path ?? "";
+    this.#backend = await openLogBackend(this.#config, dataFolder, logger, signal);
+    this.#metrics.logConnectivity.set(1);
     this.#live = new LiveWindow(this.#backend.partitions);
     if (this.#writes) await this.#startWriting();
     if (roles.has("consumer")) await this.#startShards(this.#backend);
@@ -155,7 +157,6 @@ class Platform implements Served {
 
   async #startWriting(): Promise<void> {
     const logger = this.#logger.child({ stage: "log" });
-    this.#metrics.logConnectivity.set(1);
     const { partitions, writerLog } = this.#backend;
     this.#writer = new WriterHost({
       log: writerLog,
@@ -207,7 +208,9 @@ class Platform implements Served {
       processor: processorOptions(config, backend),
       onProgress: (progress) => consumer.update(progress),
       onLive: (frame) => this.#live.add(decodeLivePartial(frame), Date.now()),
-      onOwned: () => consumer.keep(pool.owned),
+      // A partition's first frame may be here before the word that it runs, which it then is not told
+      // again: it is expected from the moment in which it is assigned.
+      onOwned: () => consumer.keep([...pool.owned, ...pool.awaited]),
       onReplaced: (shard, code, message) => {
         this.#metrics.shardRestarts.inc();
         logger.error({ shard, code, detail: message }, "a shard failed and is replaced");

@@ -14,8 +14,11 @@ import { createLogger, type Logger } from "../lib/telemetry/logger.ts";
 
 /** What runs in the process. */
 export interface Served {
-  /** Resolves when everything listens; rejects with why it can't. */
-  start(): Promise<void>;
+  /**
+   * Resolves when everything listens; rejects with why it can't. `signal` ends what it waits for:
+   * it rejects then, in its own time.
+   */
+  start(signal: AbortSignal): Promise<void>;
   /** Drains and closes all that runs. Safe at any point of the start. */
   stop(): Promise<void>;
   /** Resolves with an exit code when the process has to end by itself. */
@@ -41,15 +44,19 @@ export async function serve(
   for (const name of config.unknownVariables) logger.warn({ variable: name }, "unknown setting");
   const platform = make(config, logger);
   const signalled = Promise.withResolvers<number>();
+  const stopping = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => signalled.resolve(EXIT_OK));
+    Deno.addSignalListener(signal, () => {
+      signalled.resolve(EXIT_OK);
+      stopping.abort();
+    });
   }
   let code: number;
   try {
-    await platform.start();
+    await platform.start(stopping.signal);
     code = await Promise.race([signalled.promise, platform.ended]);
   } catch (error) {
-    code = startFailure(error, logger);
+    code = isAbort(error) ? EXIT_OK : startFailure(error, logger);
   }
   const tooLong = setTimeout(() => process.exit(code || EXIT_FAILED), STOP_MS_MAX);
   try {
@@ -60,6 +67,11 @@ export async function serve(
   code = platform.failure ?? code;
   logger.info({ exit_code: code }, "stopped");
   return code;
+}
+
+/** Whether it says that the start was told to end. */
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
 }
 
 /** Says why the start failed, and whether trying again can help. */

@@ -57,7 +57,8 @@ export class Lane {
 
   /** Learns from a record how many events an offset stands for. */
   measure(record: LogRecord): void {
-    const mean = record.events / (record.nextOffset - record.offset);
+    // Never nothing, whatever its producer says: a lag that comes to nothing is not read.
+    const mean = Math.max(1, record.events) / (record.nextOffset - record.offset);
     this.#eventsPerOffset += (mean - this.#eventsPerOffset) * MEAN_WEIGHT;
   }
 

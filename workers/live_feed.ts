@@ -3,7 +3,7 @@
  * thread of this process, and on Kafka to the topic metrics-data, for the other processes.
  */
 import assert from "node:assert/strict";
-import { LIVE_RING_BYTES_MAX } from "../lib/config/limits.ts";
+import { LIVE_END_MS_MAX, LIVE_RING_BYTES_MAX } from "../lib/config/limits.ts";
 import { LiveCollector, type LiveFrame } from "../lib/live/live_collector.ts";
 import type { Committed, PartitionProcessor } from "../lib/process/partition_processor.ts";
 import { LIVE_FRAME } from "../lib/process/progress_frame.ts";
@@ -54,11 +54,20 @@ export class LiveFeed {
     this.#pass(this.#collector.close(partition, now(), completeUntilMs(partition)));
   }
 
-  /** Resolves when nothing is under way any more. */
+  /**
+   * Resolves when nothing is under way any more. Where the topic is away the last partials are left
+   * behind: they are worth no delay of the end, which others wait for.
+   */
   async end(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#publishing;
+    let tooLong: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      tooLong = setTimeout(() => resolve(true), LIVE_END_MS_MAX);
+    });
+    const isLate = await Promise.race([late, this.#publishing.then(() => false)]);
+    clearTimeout(tooLong);
+    if (isLate) this.#parts.warn("live partials are left behind", { waitedMs: LIVE_END_MS_MAX });
   }
 
   #schedule(): void {

@@ -106,7 +106,13 @@ export interface StopShard {
   readonly kind: "stop";
 }
 
-export type ToShard = StartShard | AskRollups | AskUser | StopShard;
+/** All places that have failed shards of this process: partitions move from one to another. */
+export interface TellSuspects {
+  readonly kind: "suspects";
+  readonly suspects: readonly Suspect[];
+}
+
+export type ToShard = StartShard | AskRollups | AskUser | TellSuspects | StopShard;
 
 /** A shard's part of an answer, and the partitions that it is made of. */
 export interface RollupAnswer {
@@ -152,12 +158,11 @@ export type FromShard =
   }
   /** On Kafka, once a second. */
   | { readonly kind: "intake"; readonly intake: Intake }
+  /**
+   * Records, or their commit, have made the shard throw: said before its files are closed, so that
+   * whoever opens the partition next knows.
+   */
+  | { readonly kind: "suspect"; readonly at: SuspectPlace }
   /** The shard threw: its files are closed, the worker is done. */
-  | {
-    readonly kind: "failed";
-    readonly code: string;
-    readonly message: string;
-    /** What it was at when its records, or their commit, made it throw. */
-    readonly at: SuspectPlace | null;
-  }
+  | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "stopped" };

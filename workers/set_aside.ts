@@ -12,6 +12,9 @@ import {
 import { DeadLetterError, type DeadLetterSink } from "../lib/dead_letter/dead_letter_sink.ts";
 import { linePlace, LogError, type LogRecord } from "../lib/log/event_log.ts";
 
+/** About what a letter takes in memory beside its payload, bytes. */
+const LETTER_BYTES = 512;
+
 export interface SetAsideParts {
   readonly sink: DeadLetterSink;
   /** Topic that the letters are named by. */
@@ -31,9 +34,14 @@ export class SetAside {
     this.#parts = parts;
   }
 
-  /** Bytes that wait to be put. */
+  /** Memory of what waits to be put, bytes. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Whether nothing waits to be put. */
+  get isEmpty(): boolean {
+    return this.#letters.length === 0;
   }
 
   add(
@@ -57,7 +65,7 @@ export class SetAside {
       payload: line,
     });
     this.#letters.push(letter);
-    this.#bytes += letter.payload.length;
+    this.#bytes += LETTER_BYTES + letter.payload.length;
   }
 
   /**

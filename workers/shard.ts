@@ -8,7 +8,7 @@ import { HEARTBEAT_MS } from "../lib/config/limits.ts";
 import { LogError } from "../lib/log/event_log.ts";
 import { StoreError } from "../lib/store/event_store.ts";
 import { createLogger } from "../lib/telemetry/logger.ts";
-import type { FromShard, StartShard, ToShard } from "./protocol.ts";
+import type { FromShard, StartShard, Suspect, ToShard } from "./protocol.ts";
 import { ShardLife } from "./shard_life.ts";
 import type { ShardLoop } from "./shard_loop.ts";
 
@@ -20,9 +20,11 @@ declare const self: {
 
 let loop: ShardLoop | null = null;
 let stopping = false;
+let suspects: readonly Suspect[] = [];
 
 self.onmessage = ({ data }) => {
   if (data.kind === "start") void live(data);
+  else if (data.kind === "suspects") suspects = data.suspects;
   else if (data.kind === "stop") {
     stopping = true;
     loop?.stop();
@@ -55,6 +57,7 @@ function reply(id: number, answer: () => Promise<FromShard>): void {
 }
 
 async function live(start: StartShard): Promise<void> {
+  suspects = start.suspects;
   const health = new Int32Array(start.health);
   const heartbeat = setInterval(() => Atomics.add(health, start.healthIndex, 1), HEARTBEAT_MS);
   const logger = createLogger(start.logLevel, { stage: "process", service: "consumer" });
@@ -62,7 +65,7 @@ async function live(start: StartShard): Promise<void> {
   let life: ShardLife | null = null;
   let outcome: FromShard = { kind: "stopped" };
   try {
-    life = await ShardLife.begin(start, logger, tell);
+    life = await ShardLife.begin(start, logger, tell, () => suspects);
     loop = life.loop;
     if (stopping) loop.stop();
     await life.run(() => tell({ kind: "ready" }));
@@ -70,7 +73,9 @@ async function live(start: StartShard): Promise<void> {
     const coded = error instanceof StoreError || error instanceof LogError;
     const code = coded ? error.code : "RTA_SHARD_FAILED";
     const message = error instanceof Error ? error.stack ?? error.message : String(error);
-    outcome = { kind: "failed", code, message, at: loop?.failedAt ?? null };
+    outcome = { kind: "failed", code, message };
+    const at = loop?.failedAt ?? null;
+    if (at !== null) tell({ kind: "suspect", at });
   }
   await life?.close();
   clearInterval(heartbeat);

@@ -20,7 +20,7 @@ import type { PartitionStore } from "../lib/store/event_store.ts";
 import type { Logger } from "../lib/telemetry/logger.ts";
 import { Assignments } from "./assignments.ts";
 import { playFault } from "./play_fault.ts";
-import type { FromShard, StartShard } from "./protocol.ts";
+import type { FromShard, StartShard, Suspect } from "./protocol.ts";
 import { LiveFeed } from "./live_feed.ts";
 import { type LiveTopic, openDeadLetterSink, openLiveTopic, openShardReader } from "./shard_log.ts";
 import { ShardLoop } from "./shard_loop.ts";
@@ -36,6 +36,7 @@ export class ShardLife {
   readonly #start: StartShard;
   readonly #logger: Logger;
   readonly #tell: (message: FromShard) => void;
+  readonly #suspects: () => readonly Suspect[];
   readonly #reader: EventLogReader;
   /** The same reader, when it is a member of a group. */
   readonly #member: AssignedLogReader | null;
@@ -50,6 +51,7 @@ export class ShardLife {
     start: StartShard,
     logger: Logger,
     tell: (message: FromShard) => void,
+    suspects: () => readonly Suspect[],
     reader: EventLogReader,
     deadLetters: DeadLetterSink,
     liveTopic: LiveTopic | null,
@@ -57,6 +59,7 @@ export class ShardLife {
     this.#start = start;
     this.#logger = logger;
     this.#tell = tell;
+    this.#suspects = suspects;
     this.#reader = reader;
     this.#member = "join" in reader ? reader as AssignedLogReader : null;
     this.#deadLetters = deadLetters;
@@ -96,6 +99,7 @@ export class ShardLife {
     start: StartShard,
     logger: Logger,
     tell: (message: FromShard) => void,
+    suspects: () => readonly Suspect[],
   ): Promise<ShardLife> {
     const reader = await openShardReader(start, logger);
     const deadLetters = await openDeadLetterSink(start, logger).catch(async (error) => {
@@ -103,7 +107,7 @@ export class ShardLife {
       throw error;
     });
     const liveTopic = await openLiveTopic(start, logger);
-    return new ShardLife(start, logger, tell, reader, deadLetters, liveTopic);
+    return new ShardLife(start, logger, tell, suspects, reader, deadLetters, liveTopic);
   }
 
   /** Runs until it is stopped; `ready` is called once it is able to answer. */
@@ -141,7 +145,7 @@ export class ShardLife {
   }
 
   async #openPartition(partition: number, signal: AbortSignal): Promise<boolean> {
-    const { storeFolder, storeMemoryMb, processor: options, suspects } = this.#start;
+    const { storeFolder, storeMemoryMb, processor: options } = this.#start;
     const waits = () => {
       this.#logger.warn({ partition }, "waits for the partition's files: somebody has them open");
       this.#tellOwned();
@@ -157,7 +161,7 @@ export class ShardLife {
       });
       const processor = await PartitionProcessor.open(store, options, this.#pool, Date.now());
       this.#open.set(partition, { lock, store });
-      const suspect = suspects.find((each) => each.partition === partition) ?? null;
+      const suspect = this.#suspects().find((each) => each.partition === partition) ?? null;
       this.#member?.startPartition(partition, processor.nextOffset);
       this.loop.add(processor, suspect);
       return true;

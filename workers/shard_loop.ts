@@ -10,7 +10,7 @@
  * Pulls follow the load too. An idle shard pulls what is appended at once; after that it gathers: it
  * looks again when GATHER_MS are over, not at each of hundreds of tiny appends a second, unless much
  * was left waiting. A question ends the gathering: what was appended before it came is pulled first,
- * so no answer is older for it.
+ * unless that is a backlog, so no answer is older for it.
  *
  * What can't be an event is set aside as a dead letter before the commit that moves past it. Records
  * that made a shard fail before (suspects) are applied and committed alone, so that it becomes known
@@ -38,6 +38,7 @@ import { StoreError } from "../lib/store/event_store.ts";
 import { Lane } from "./lane.ts";
 import type { LiveFeed } from "./live_feed.ts";
 import { macrotask } from "./macrotask.ts";
+import { Rest } from "./rest.ts";
 import { SetAside, type SetAsideParts } from "./set_aside.ts";
 import type {
   EventPlace,
@@ -78,7 +79,7 @@ export class ShardLoop {
   #stopping = false;
   #failure: Error | null = null;
   #failedAt: SuspectPlace | null = null;
-  #wake: () => void = () => {};
+  readonly #rest = new Rest();
   #applied = 0;
   #catchingUp: Lane | null = null;
   #appended: Promise<void> | null = null;
@@ -86,8 +87,9 @@ export class ShardLoop {
   #fullCommit: Promise<void> = Promise.resolve();
   /** Events pulled since the event loop last turned. */
   #unyielded = 0;
-  /** Set while the shard gathers: resolves when what was gathered is pulled. */
-  #gathered: PromiseWithResolvers<void> | null = null;
+  /** Set by questions: resolves when what was appended before them is pulled; this turn or next. */
+  #answered: PromiseWithResolvers<void> | null = null;
+  #asked: PromiseWithResolvers<void> | null = null;
 
   constructor(parts: ShardLoopParts) {
     this.#parts = parts;
@@ -114,7 +116,7 @@ export class ShardLoop {
     this.#lanes.push(new Lane(processor, suspect, new SetAside({ ...aside, now, warn })));
     this.#processors.push(processor);
     this.#parts.live.open(processor);
-    this.#wake();
+    this.#rest.wake();
   }
 
   /**
@@ -145,7 +147,7 @@ export class ShardLoop {
       this.#failure ??= asError(error);
       throw error;
     } finally {
-      this.#endGathering();
+      this.#letQuestionsGo();
     }
   }
 
@@ -153,6 +155,7 @@ export class ShardLoop {
     while (!this.#stopping) {
       const token = this.#parts.reader.token();
       const startedMs = this.#parts.now();
+      [this.#answered, this.#asked] = [this.#asked, null];
       let worked = false;
       for (const lane of [...this.#lanes]) {
         if (this.#mayPull(lane) && await this.#pull(lane)) worked = true;
@@ -160,7 +163,7 @@ export class ShardLoop {
         this.#commitIfDue(lane);
         if (lane.reportIsDue(this.#parts.now())) this.#report(lane);
       }
-      this.#endGathering();
+      this.#answered?.resolve();
       if (!this.#stopping) await this.#restAfter(worked, token, startedMs);
       if (this.#failure) throw this.#failure;
     }
@@ -173,14 +176,14 @@ export class ShardLoop {
 
   stop(): void {
     this.#stopping = true;
-    this.#endGathering();
-    this.#wake();
+    this.#letQuestionsGo();
+    this.#rest.wake();
   }
 
   /** Ends the loop with a failure from elsewhere. */
   fail(error: Error): void {
     this.#failure ??= error;
-    this.#wake();
+    this.#rest.wake();
   }
 
   /** Waits for commits under way, so that files can be closed after a failure. */
@@ -191,7 +194,7 @@ export class ShardLoop {
 
   answer(plan: RollupPlan): Promise<RollupAnswer> {
     return this.#whileOpen(async () => {
-      await this.#pullGathered();
+      await this.#pullFirst();
       const partitions = this.#lanes.map((lane) => lane.partition);
       const partial = await this.#memo.answer(plan, {
         settle: async (processor) => {
@@ -211,7 +214,7 @@ export class ShardLoop {
    */
   answerUser(partition: number | null, query: UserQuery): Promise<UserAnswer[]> {
     return this.#whileOpen(async () => {
-      await this.#pullGathered();
+      await this.#pullFirst();
       const lanes = this.#lanes.filter((lane) => (partition ?? lane.partition) === lane.partition);
       return await Promise.all(lanes.map(async ({ processor }) => {
         const { store, partition } = processor;
@@ -309,14 +312,13 @@ export class ShardLoop {
    * no more than one that is committed and one that fills. Another partition may catch up now.
    */
   async #commitFull(lane: Lane): Promise<void> {
-    // Questions do not wait for a commit.
-    this.#endGathering();
+    this.#letQuestionsGo();
     await this.#fullCommit;
     await lane.commit;
     this.#fullCommit = this.#startCommit(lane);
     this.#catchingUp = null;
     // Dead letters are put before it takes the batch: nothing may be added to that meanwhile.
-    if (lane.aside.bytes > 0) await this.#fullCommit;
+    if (!lane.aside.isEmpty) await this.#fullCommit;
     else await this.#yield();
   }
 
@@ -342,6 +344,7 @@ export class ShardLoop {
 
   /** Commits what was before it, then the record by itself; sets it aside if it failed too often. */
   async #applyAlone(lane: Lane, record: LogRecord): Promise<void> {
+    this.#letQuestionsGo();
     const { processor } = lane;
     const suspect = lane.suspect!;
     const isSuspect = record.nextOffset > suspect.offset && record.offset < suspect.nextOffset;
@@ -387,14 +390,16 @@ export class ShardLoop {
       })
       .finally(() => {
         if (lane.commit === commit) lane.commit = null;
-        this.#wake();
+        this.#rest.wake();
       });
     lane.commit = commit;
     return commit;
   }
 
   async #commit(lane: Lane, flush: boolean): Promise<void> {
-    await lane.aside.put(() => this.#stopping || this.#failure !== null);
+    const givesUp = () => this.#stopping || this.#failure !== null;
+    // Looked at once more after the wait: a line met in between must not be committed past.
+    while (!lane.aside.isEmpty) await lane.aside.put(givesUp);
     const startedMs = performance.now();
     const { storedOffset: offset, nextOffset } = lane.processor;
     let committed: Committed;
@@ -429,7 +434,7 @@ export class ShardLoop {
   async #sleep(token: number): Promise<void> {
     // One wait for the log at a time: a new one per turn would pile up while nothing is appended.
     this.#appended ??= this.#parts.reader.appended(token).finally(() => this.#appended = null);
-    await this.#rest(this.#commitDueInMs(), this.#appended);
+    await this.#restUntil(this.#commitDueInMs(), this.#appended);
   }
 
   /** Until this time, or as soon as a question, a commit or the end wants a turn of the loop. */
@@ -438,20 +443,24 @@ export class ShardLoop {
     // A clock that was set back must not make the rest longer.
     if (restMs <= 0 || restMs > GATHER_MS) return await this.#yield();
     this.#unyielded = 0;
-    this.#gathered = Promise.withResolvers();
-    await this.#rest(Math.min(restMs, this.#commitDueInMs()), null);
+    await this.#restUntil(Math.min(restMs, this.#commitDueInMs()), null);
   }
 
-  #endGathering(): void {
-    this.#gathered?.resolve();
-    this.#gathered = null;
+  /** Questions do not wait for a commit. */
+  #letQuestionsGo(): void {
+    this.#answered?.resolve();
+    this.#asked?.resolve();
+    this.#asked = null;
   }
 
-  /** For a question: has what is being gathered pulled at once. */
-  async #pullGathered(): Promise<void> {
-    if (this.#gathered === null || this.#waiting() === 0) return;
-    this.#wake();
-    await this.#gathered.promise;
+  /** For a question: has what was appended before it pulled, unless that is a backlog. */
+  async #pullFirst(): Promise<void> {
+    const waiting = this.#waiting();
+    if (waiting > 0 && waiting < GATHER_EVENTS_MAX && !this.#stopping && this.#failure === null) {
+      this.#asked ??= Promise.withResolvers();
+      this.#rest.wake();
+      await this.#asked.promise;
+    }
     if (this.#failure) throw this.#failure;
   }
 
@@ -466,17 +475,8 @@ export class ShardLoop {
     return due;
   }
 
-  /** Until `ms` are over, `event` happens or the loop is woken. */
-  async #rest(ms: number, event: Promise<void> | null): Promise<void> {
-    if (this.#failure !== null) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const woken = new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      if (ms < Infinity) timer = setTimeout(resolve, ms);
-    });
-    await (event === null ? woken : Promise.race([event, woken]));
-    clearTimeout(timer);
-    this.#wake = () => {};
+  async #restUntil(ms: number, event: Promise<void> | null): Promise<void> {
+    if (this.#failure === null && this.#asked === null) await this.#rest.until(ms, event);
   }
 
   /** Sends a progress frame when there is news; keeps it for the next turn when the ring is full. */

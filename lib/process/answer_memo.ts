@@ -5,8 +5,13 @@
  * answer is given again only while the cells of every partition are at the version it was made from
  * and no event waits in memory on top of them; so it can't be older than the data. How far the
  * answer is complete is told anew each time.
+ *
+ * An answer is kept once its question has come a second time: to keep those that nobody asks for
+ * again fills memory with buffers that only a full garbage collection takes back. Every answer is
+ * in memory of its own, to be given back by its reader (lib/query/partial_memory.ts).
  */
 import type { RollupPartial } from "../query/partial.ts";
+import { copyPartial, OWN_MEMORY, SharedSlots } from "../query/partial_memory.ts";
 import type { RollupPlan } from "../query/plan.ts";
 import { answerRollups } from "./answer_rollups.ts";
 import type { AnswerContext } from "./answer_rollups.ts";
@@ -14,6 +19,8 @@ import type { PartitionProcessor } from "./partition_processor.ts";
 
 /** Answers kept. */
 const ANSWERS_MAX = 64;
+/** Questions of late that are remembered, answered or not. */
+const ASKED_MAX = 256;
 /** Bytes of all sketches kept. */
 const BYTES_MAX = 8 * 1024 * 1024;
 
@@ -26,6 +33,9 @@ interface Kept {
 
 export class AnswerMemo {
   readonly #kept = new Map<string, Kept>();
+  readonly #asked = new Set<string>();
+  /** What answers are given in. */
+  readonly #memory = new SharedSlots(() => performance.now());
   #bytes = 0;
 
   constructor(readonly processors: readonly PartitionProcessor[]) {}
@@ -38,11 +48,25 @@ export class AnswerMemo {
     if (kept?.version === before && hasBounds(kept.boundsMs, plan.boundsMs)) {
       this.#kept.delete(key);
       this.#kept.set(key, kept);
-      return { ...kept.partial, completeUntilMs: this.#completeUntilMs(context) };
+      const completeUntilMs = this.#completeUntilMs(context);
+      return { ...copyPartial(kept.partial, this.#memory), completeUntilMs };
     }
-    const partial = await answerRollups(this.processors, plan, context);
-    if (before !== null && this.#version() === before) this.#keep(plan, key, before, partial);
+    const partial = await answerRollups(this.processors, plan, context, this.#memory);
+    if (this.#wasAsked(key) && before !== null && this.#version() === before) {
+      this.#keep(plan, key, before, copyPartial(partial, OWN_MEMORY));
+    }
     return partial;
+  }
+
+  /** Whether the question was asked of late; it is now. */
+  #wasAsked(key: string): boolean {
+    const was = this.#asked.delete(key);
+    this.#asked.add(key);
+    for (const oldest of this.#asked) {
+      if (this.#asked.size <= ASKED_MAX) break;
+      this.#asked.delete(oldest);
+    }
+    return was;
   }
 
   /** What the answers follow from; null while events wait in memory. */

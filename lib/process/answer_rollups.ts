@@ -14,6 +14,7 @@
  * are counted from rows, once, and kept in memory with the other cells.
  */
 import { PartialBuilder, type RollupPartial } from "../query/partial.ts";
+import type { PartialMemory } from "../query/partial_memory.ts";
 import type { RollupPlan } from "../query/plan.ts";
 import { type PlanTiles, tilesOf } from "../query/plan_tiles.ts";
 import { Cell } from "../rollup/cell.ts";
@@ -37,13 +38,14 @@ export interface AnswerContext {
 }
 
 /**
- * Answers the plan from all of a shard's partitions: one partial, whose `completeUntilMs` is that of
+ * Answers the plan from all of a shard's partitions: one partial in `memory`, whose `completeUntilMs` is that of
  * the partition furthest behind. Throws StoreError when cells or rows can't be read.
  */
 export async function answerRollups(
   processors: Iterable<PartitionProcessor>,
   plan: RollupPlan,
   context: AnswerContext,
+  memory: PartialMemory,
 ): Promise<RollupPartial> {
   const tiles = tilesOf(plan.boundsMs);
   const answer = new PartialBuilder(plan);
@@ -60,7 +62,7 @@ export async function answerRollups(
     });
     cells.evict(options.cellBytesMax);
   }
-  return answer.toPartial(completeUntilMs);
+  return answer.toPartial(completeUntilMs, memory);
 }
 
 /** Reads the partition, and has loaded or counted what it lacks as often as need be. */

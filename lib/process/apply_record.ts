@@ -22,7 +22,9 @@ import type { SessionIndex } from "./session_index.ts";
 
 /** Room past a full commit, so that the record that fills it still fits whole. */
 const ROWS_CAPACITY_MAX = ROWS_PER_COMMIT_MAX + 32_768;
+const TAB = 0x09;
 const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 /** Told apart from the project seed, so that ids, users and sessions hash differently. */
 const ID_SALT = 0x51ed270b;
@@ -94,9 +96,15 @@ export function applyRecord(
   }
   let at = 0;
   let line = 0;
+  let lineStart = 0;
   while (at < bytes.length) {
-    if (bytes[at] <= SPACE) {
-      if (bytes[at++] === NEWLINE) line++;
+    const byte = bytes[at];
+    if (byte <= SPACE && isWhite(byte)) {
+      at++;
+      if (byte === NEWLINE) {
+        line++;
+        lineStart = at;
+      }
       continue;
     }
     const verdict = scanEvent(bytes, at, bytes.length, record.receivedAtMs, scan);
@@ -106,11 +114,17 @@ export function applyRecord(
     } else {
       const newline = bytes.indexOf(NEWLINE, at);
       const end = newline < 0 ? bytes.length : newline;
-      applyOddLine(memory, project, record, bytes.subarray(at, end), line, counts, refused);
+      applyOddLine(memory, project, record, bytes.subarray(lineStart, end), line, counts, refused);
       at = end + 1;
     }
     line++;
+    lineStart = at;
   }
+}
+
+/** Whether it may stand between lines and around a JSON value (RFC 8259, 2). */
+function isWhite(byte: number): boolean {
+  return byte === SPACE || byte === NEWLINE || byte === CARRIAGE_RETURN || byte === TAB;
 }
 
 function endsLine(bytes: Uint8Array, end: number): boolean {
@@ -120,7 +134,7 @@ function endsLine(bytes: Uint8Array, end: number): boolean {
 /** Whether nothing but white space follows. */
 function isBlank(bytes: Uint8Array, from: number): boolean {
   for (let at = from; at < bytes.length; at++) {
-    if (bytes[at] > SPACE) return false;
+    if (!isWhite(bytes[at])) return false;
   }
   return true;
 }

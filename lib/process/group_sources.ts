@@ -13,24 +13,46 @@ export interface GroupSource {
   readonly rows: readonly number[];
 }
 
+const NONE: readonly number[] = [];
+
 /** The groups that a partition can have a part of. */
 export function sourcesOf(project: ProjectEntry, plan: RollupPlan): GroupSource[] {
-  const entries = plan.types === null
-    ? [...project.types.values()].filter((entry) => entry.rollup === entry.id)
-    : plan.types.flatMap((type) => project.types.get(type) ?? []);
   const sources: GroupSource[] = [];
-  if (plan.wantTotal !== null) {
-    const series = plan.types === null
-      ? { cells: [project.allSeries], rows: [] }
-      : splitSeries(entries);
-    sources.push({ name: "", want: plan.wantTotal, ...series });
-  }
-  if (plan.wantByType !== null) {
-    for (const entry of entries) {
-      sources.push({ name: entry.type, want: plan.wantByType, ...splitSeries([entry]) });
+  if (plan.wantTotal !== null) sources.push(totalOf(project, plan.types, plan.wantTotal));
+  if (plan.wantByType === null) return sources;
+  const want = plan.wantByType;
+  if (plan.types !== null) {
+    for (const type of plan.types) {
+      const entry = project.types.get(type);
+      if (entry !== undefined) sources.push({ name: type, want, ...seriesOf(entry) });
     }
+    return sources;
+  }
+  for (const entry of project.types.values()) {
+    // The others are counted in the group of OTHER_TYPES, by its cells.
+    if (entry.rollup === entry.id) sources.push({ name: entry.type, want, ...seriesOf(entry) });
   }
   return sources;
+}
+
+/** The group of all types, or of the named ones, together. */
+function totalOf(
+  project: ProjectEntry,
+  types: readonly string[] | null,
+  want: number,
+): GroupSource {
+  if (types === null) return { name: "", want, cells: [project.allSeries], rows: NONE };
+  const parts = types.flatMap((type) => {
+    const entry = project.types.get(type);
+    return entry === undefined ? [] : [seriesOf(entry)];
+  });
+  const cells = parts.flatMap((part) => part.cells);
+  const rows = parts.flatMap((part) => part.rows);
+  return { name: "", want, cells, rows };
+}
+
+function seriesOf({ id, rollup }: SeriesEntry): Pick<GroupSource, "cells" | "rows"> {
+  return rollup === id ? { cells: [id], rows: NONE } : { cells: NONE, rows: [id] };
 }
 
 /** The row series behind a rollup series. */
@@ -40,11 +62,4 @@ export function rowSeriesOf(project: ProjectEntry, rollup: number): number[] {
     if (rollup === project.allSeries || entry.rollup === rollup) ids.push(entry.id);
   }
   return ids;
-}
-
-function splitSeries(entries: readonly SeriesEntry[]) {
-  return {
-    cells: entries.filter((entry) => entry.rollup === entry.id).map((entry) => entry.id),
-    rows: entries.filter((entry) => entry.rollup !== entry.id).map((entry) => entry.id),
-  };
 }

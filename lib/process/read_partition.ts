@@ -14,6 +14,7 @@ import { WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "../rollup/want.ts";
 import type { DDSketch } from "../sketch/ddsketch.ts";
 import type { HyperLogLog } from "../sketch/hyperloglog.ts";
 import { LEVEL_MINUTE } from "../store/event_store.ts";
+import type { CountTarget } from "./cell_level.ts";
 import type { FittedTiles } from "./fit_whole_hours.ts";
 import { type GroupSource, rowSeriesOf } from "./group_sources.ts";
 import type { MissingCells } from "./missing_cells.ts";
@@ -50,11 +51,15 @@ interface ReadSketches {
   readonly amounts: DDSketch | null;
 }
 
+/** Sketches by bucket. */
+type ByBucket<Sketch> = Map<number, Sketch[]>;
+
 /** One source's numbers, and the sketches to merge by bucket. */
 export class GroupReading {
-  readonly #users = new Map<number, HyperLogLog[]>();
-  readonly #sessions = new Map<number, HyperLogLog[]>();
-  readonly #amounts = new Map<number, DDSketch[]>();
+  // Made when there is one: most groups want numbers alone.
+  #users: ByBucket<HyperLogLog> | null = null;
+  #sessions: ByBucket<HyperLogLog> | null = null;
+  #amounts: ByBucket<DDSketch> | null = null;
 
   /** @param first place of bucket 0 in the table, which is shared */
   constructor(
@@ -71,10 +76,12 @@ export class GroupReading {
   readSketches({ cells }: PartitionProcessor, tiles: readonly Tile[], missing: MissingCells): void {
     const { want, cells: series } = this.source;
     if (want === 0) return;
-    const takeUsers = (bucket: number, sketch: HyperLogLog) => push(this.#users, bucket, sketch);
+    const takeUsers = (bucket: number, sketch: HyperLogLog) =>
+      push(this.#users ??= new Map(), bucket, sketch);
     const takeSessions = (bucket: number, sketch: HyperLogLog) =>
-      push(this.#sessions, bucket, sketch);
-    const takeAmounts = (bucket: number, sketch: DDSketch) => push(this.#amounts, bucket, sketch);
+      push(this.#sessions ??= new Map(), bucket, sketch);
+    const takeAmounts = (bucket: number, sketch: DDSketch) =>
+      push(this.#amounts ??= new Map(), bucket, sketch);
     for (const each of series) {
       for (const tile of tiles) {
         if (want & WANT_USERS) cells.distincts(tile, each, WANT_USERS, missing, takeUsers);
@@ -91,17 +98,23 @@ export class GroupReading {
     this.table.amountCount[place] += cell.amountCount;
     this.table.amountSum[place] += cell.amountSum;
     if (sketches === undefined) return;
-    if (want & WANT_USERS) push(this.#users, bucket, sketches.users);
-    if (want & WANT_SESSIONS) push(this.#sessions, bucket, sketches.sessions);
-    if (want & WANT_AMOUNTS && sketches.amounts) push(this.#amounts, bucket, sketches.amounts);
+    if (want & WANT_USERS) push(this.#users ??= new Map(), bucket, sketches.users);
+    if (want & WANT_SESSIONS) push(this.#sessions ??= new Map(), bucket, sketches.sessions);
+    if (want & WANT_AMOUNTS && sketches.amounts) {
+      push(this.#amounts ??= new Map(), bucket, sketches.amounts);
+    }
   }
 
   addTo(answer: PartialBuilder): void {
     const first = answer.placeOf(this.source.name);
     answer.addCounts(first, this.table, this.first);
-    for (const [bucket, sketches] of this.#users) answer.addUsers(first + bucket, sketches);
-    for (const [bucket, sketches] of this.#sessions) answer.addSessions(first + bucket, sketches);
-    for (const [bucket, sketches] of this.#amounts) answer.addAmounts(first + bucket, sketches);
+    for (const [bucket, sketches] of this.#users ?? []) answer.addUsers(first + bucket, sketches);
+    for (const [bucket, sketches] of this.#sessions ?? []) {
+      answer.addSessions(first + bucket, sketches);
+    }
+    for (const [bucket, sketches] of this.#amounts ?? []) {
+      answer.addAmounts(first + bucket, sketches);
+    }
   }
 }
 
@@ -159,9 +172,10 @@ function readCounts(
 ): GroupReading[] {
   const buckets = Math.max(0, boundsMs.length - 1);
   const table = emptyTable(sources.length * buckets);
-  const targets = sources.flatMap(({ cells }, index) =>
-    cells.map((series) => ({ series, table, first: index * buckets }))
-  );
+  const targets: CountTarget[] = [];
+  sources.forEach((source, index) => {
+    for (const series of source.cells) targets.push({ series, table, first: index * buckets });
+  });
   for (const tile of tiles) cells.addCounts(tile, targets, missing);
   return sources.map((source, index) => new GroupReading(source, table, index * buckets));
 }
@@ -216,6 +230,8 @@ interface DeltaCell {
   readonly endMs: number;
 }
 
+const NO_CELLS: readonly DeltaCell[] = [];
+
 /** The cells of the open deltas by the source that counts them. */
 class DeltaSources {
   readonly #cells = new Map<GroupSource, DeltaCell[]>();
@@ -243,7 +259,7 @@ class DeltaSources {
   }
 
   of(source: GroupSource): readonly DeltaCell[] {
-    return this.#cells.get(source) ?? [];
+    return this.#cells.get(source) ?? NO_CELLS;
   }
 }
 

@@ -16,6 +16,7 @@ import type { Cell } from "../rollup/cell.ts";
 import { DDSketch } from "../sketch/ddsketch.ts";
 import { HyperLogLog } from "../sketch/hyperloglog.ts";
 import { WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "./metric.ts";
+import { OWN_MEMORY, type PartialMemory } from "./partial_memory.ts";
 import type { RollupPlan } from "./plan.ts";
 
 /** Encoded sketches by place. */
@@ -120,31 +121,38 @@ export class PartialBuilder {
     }
   }
 
-  /** The answer, encoded. Leaves out groups without events. */
-  toPartial(completeUntilMs: number): RollupPartial {
+  /** The answer, encoded into `memory`, for once: the builder is empty then. */
+  toPartial(completeUntilMs: number, memory: PartialMemory = OWN_MEMORY): RollupPartial {
     const { buckets } = this;
     const tooManyGroups = this.isOverfull;
     const groups = tooManyGroups ? [] : [...this.#firstPlaces.keys()].sort();
-    const table = emptyTable(groups.length * buckets);
-    const places: number[] = [];
-    groups.forEach((name, group) => {
-      const first = this.#firstPlaces.get(name)!;
-      for (const column of COLUMNS) {
-        const part = this.#table[column].subarray(first, first + buckets);
-        table[column].set(part, group * buckets);
-      }
-      for (let bucket = 0; bucket < buckets; bucket++) places.push(first + bucket);
-    });
-    return {
+    const firsts = groups.map((name) => this.#firstPlaces.get(name)!);
+    const table = tableIn(memory, groups.length * buckets);
+    for (const column of COLUMNS) {
+      const from = this.#table[column];
+      const into = table[column];
+      firsts.forEach((first, group) => {
+        for (let i = 0; i < buckets; i++) into[group * buckets + i] = from[first + i];
+      });
+    }
+    const partial = {
       buckets,
       groups,
       ...table,
-      users: packPlaces(this.#users, places),
-      sessions: packPlaces(this.#sessions, places),
-      amounts: packPlaces(this.#amounts, places),
+      users: packGroups(this.#users, firsts, buckets, memory),
+      sessions: packGroups(this.#sessions, firsts, buckets, memory),
+      amounts: packGroups(this.#amounts, firsts, buckets, memory),
       completeUntilMs,
       tooManyGroups,
     };
+    for (const sketches of [this.#users, this.#sessions]) {
+      for (const sketch of sketches.values()) sketch.release();
+      sketches.clear();
+    }
+    this.#amounts.clear();
+    this.#firstPlaces.clear();
+    this.#table = emptyTable(0);
+    return partial;
   }
 }
 
@@ -237,6 +245,7 @@ export class MergedRollup {
       return packSketches(
         groups.length * buckets,
         (place) => read(groups[Math.floor(place / buckets)], place % buckets),
+        OWN_MEMORY,
       );
     };
     const users = pack("users", (group, bucket) => this.#distinct("users", group, bucket));
@@ -332,6 +341,14 @@ export function emptyTable(places: number): CountTable {
   };
 }
 
+/** The same in one piece of `memory`, column after column. */
+function tableIn(memory: PartialMemory, places: number): CountTable {
+  const { buffer, byteOffset } = memory.bytes(COLUMNS.length * 8 * places);
+  const column = (index: number) =>
+    new Float64Array(buffer, byteOffset + index * 8 * places, places);
+  return { events: column(0), amountCount: column(1), amountSum: column(2) };
+}
+
 /** The table with room for so many places. */
 function copyTable(table: CountTable, places: number): CountTable {
   const copy = emptyTable(places);
@@ -349,19 +366,26 @@ function addDistinct(
   else for (const part of parts) own.merge(part);
 }
 
-/** Encodes those sketches of a builder that stand at these of its places, in their order. */
-function packPlaces(
+/** Encodes a builder's sketches of the groups with these first places, in their order. */
+function packGroups(
   sketches: ReadonlyMap<number, HyperLogLog | DDSketch>,
-  places: readonly number[],
+  firsts: readonly number[],
+  buckets: number,
+  memory: PartialMemory,
 ): EncodedSketches {
   if (sketches.size === 0) return NO_SKETCHES;
-  return packSketches(places.length, (place) => sketches.get(places[place]));
+  return packSketches(
+    firsts.length * buckets,
+    (place) => sketches.get(firsts[Math.floor(place / buckets)] + place % buckets),
+    memory,
+  );
 }
 
 /** Encodes the sketches of the places into one buffer. */
 function packSketches(
   places: number,
   read: (place: number) => HyperLogLog | DDSketch | undefined,
+  memory: PartialMemory,
 ): EncodedSketches {
   const ends = new Uint32Array(places);
   const found: { place: number; start: number; sketch: HyperLogLog | Uint8Array }[] = [];
@@ -377,7 +401,7 @@ function packSketches(
   }
   const last = found.at(-1);
   if (last === undefined) return NO_SKETCHES;
-  const bytes = new Uint8Array(total);
+  const bytes = memory.bytes(total);
   for (const { start, sketch } of found) {
     if (sketch instanceof HyperLogLog) sketch.encodeInto(bytes, start);
     else bytes.set(sketch, start);
@@ -385,7 +409,10 @@ function packSketches(
   return { ends: ends.slice(0, last.place + 1), bytes };
 }
 
+/** What the sketch counts; it is released. */
 function countOf(sketch: HyperLogLog | undefined): DistinctCount {
   if (sketch === undefined) return NO_COUNT;
-  return { count: Math.round(sketch.estimate()), exact: sketch.exact };
+  const distinct = { count: Math.round(sketch.estimate()), exact: sketch.exact };
+  sketch.release();
+  return distinct;
 }

@@ -11,20 +11,18 @@ import {
 import { type DistinctCount, MergedRollup, type RollupPartial } from "./partial.ts";
 import type { PlanRefusal, SeriesPlan } from "./plan.ts";
 
-/** One value of a series. */
-export interface SeriesPoint {
-  /** Start of the bucket in the time zone, ms since the epoch; see SeriesPlan.labelsMs. */
-  readonly labelMs: number;
-  /** 0 in a bucket without events, for averages and percentiles too. */
-  readonly value: number;
+/** The values of one event type, or of all. */
+export interface SeriesGroup {
   /** The event type, or null when not grouped. */
   readonly type: string | null;
+  /** By bucket of the plan, none left out; 0 without events, for averages and percentiles too. */
+  readonly values: Float64Array;
 }
 
 export interface SeriesFigures {
-  /** By type in code unit order, then by time; no bucket is left out. */
-  readonly points: readonly SeriesPoint[];
-  /** The least exact of the points. */
+  /** By type in code unit order. */
+  readonly groups: readonly SeriesGroup[];
+  /** The least exact of the values. */
   readonly accuracy: Accuracy;
   /** Everything received before this is counted, ms since the epoch; Infinity = no shard. */
   readonly completeUntilMs: number;
@@ -49,17 +47,15 @@ export function seriesFigures(
       "name fewer event_types, or use a coarser granularity or a shorter range";
     return { ok: false, refusal: { parameter: "group_by", detail } };
   }
-  const points: SeriesPoint[] = [];
+  const figures: SeriesGroup[] = [];
   let accuracy: Accuracy = EXACT;
   for (const group of groups) {
     const read = readMetric(plan.metric, merged, group, buckets);
     if (read.accuracy !== EXACT) accuracy = read.accuracy;
-    const type = plan.groupByType ? group : null;
-    for (let bucket = 0; bucket < buckets; bucket++) {
-      points.push({ labelMs: plan.labelsMs[bucket], value: read.values[bucket], type });
-    }
+    figures.push({ type: plan.groupByType ? group : null, values: read.values });
   }
-  return { ok: true, figures: { points, accuracy, completeUntilMs: merged.completeUntilMs } };
+  const { completeUntilMs } = merged;
+  return { ok: true, figures: { groups: figures, accuracy, completeUntilMs } };
 }
 
 interface MetricValues {

@@ -43,6 +43,11 @@ const ARRAY_BYTES = 120;
 /** Where registers are brought to that lie unaligned in encoded bytes. */
 const aligned = new Int32Array(REGISTER_WORDS);
 
+/** Registers of released sketches, with what they held. */
+const spare: Uint8Array<ArrayBuffer>[] = [];
+/** As many are kept. */
+const SPARE_MAX = 16;
+
 /** A count of distinct 64-bit hashes; see the module's comment. */
 export class HyperLogLog {
   /** Sparse: pairs of lo, hi by open addressing; 0, 0 is an empty place. */
@@ -140,10 +145,9 @@ export class HyperLogLog {
       this.#raise(words);
       return;
     }
-    const view = new DataView(bytes.buffer, bytes.byteOffset + HEADER_BYTES, count * 8);
-    for (let at = 0; at < count * 8; at += 8) {
-      this.add(view.getUint32(at, true), view.getUint32(at + 4, true));
-    }
+    if (this.#registers === null && this.#table === null && count > 0) this.#makeRoom(count);
+    const hashes = encodedHashes(bytes, count);
+    for (let at = 0; at < hashes.length; at += 2) this.add(hashes[at], hashes[at + 1]);
   }
 
   /** An independent copy. */
@@ -152,9 +156,22 @@ export class HyperLogLog {
     copy.#table = this.#table?.slice() ?? null;
     copy.#count = this.#count;
     copy.#hasZero = this.#hasZero;
-    copy.#registers = this.#registers?.slice() ?? null;
+    copy.#registers = this.#registers === null ? null : copyRegisters(this.#registers);
     copy.#estimate = this.#estimate;
     return copy;
+  }
+
+  /**
+   * Gives the registers to the next sketch that needs some; this one is empty from then on. For
+   * sketches that live as long as one answer: left to the garbage collector they are so much memory
+   * outside its heap that it has to look through all of it again and again.
+   */
+  release(): void {
+    if (this.#registers !== null && spare.length < SPARE_MAX) spare.push(this.#registers);
+    this.#registers = null;
+    this.#table = null;
+    this.#count = 0;
+    this.#hasZero = false;
   }
 
   /** How many bytes encode() gives: 8 and 8 for each hash while exact, else 16,392. */
@@ -197,7 +214,7 @@ export class HyperLogLog {
     const sketch = new HyperLogLog();
     if (bytes[1] === FORM_DENSE) {
       checkEncoded(bytes);
-      const registers = bytes.slice(HEADER_BYTES);
+      const registers = copyRegisters(bytes.subarray(HEADER_BYTES));
       checkRegisters(wordsOf(registers));
       sketch.#registers = registers;
       return sketch;
@@ -241,6 +258,13 @@ export class HyperLogLog {
     else if (this.#table !== null && this.#count * 8 > this.#table.length * 3) this.#grow();
   }
 
+  /** A table that so many hashes fit in without growing. */
+  #makeRoom(count: number): void {
+    let slots = TABLE_SLOTS_MIN;
+    while (count * 4 > slots * 3) slots *= 2;
+    this.#table = new Int32Array(2 * slots);
+  }
+
   #grow(): void {
     const old = this.#table!;
     const table = new Int32Array(old.length * 2);
@@ -259,7 +283,7 @@ export class HyperLogLog {
 
   #turnDense(): Uint8Array<ArrayBuffer> {
     const table = this.#table;
-    const registers = new Uint8Array(REGISTERS);
+    const registers = spare.pop()?.fill(0) ?? new Uint8Array(REGISTERS);
     this.#registers = registers;
     this.#table = null;
     this.#estimate = -1;
@@ -276,6 +300,13 @@ export class HyperLogLog {
     raiseRegisters(wordsOf(this.#registers ?? this.#turnDense()), words);
     this.#estimate = -1;
   }
+}
+
+function copyRegisters(registers: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = spare.pop();
+  if (copy === undefined) return new Uint8Array(registers);
+  copy.set(registers);
+  return copy;
 }
 
 function wordsOf(registers: Uint8Array<ArrayBuffer>): Int32Array {
@@ -308,6 +339,16 @@ function checkEncoded(bytes: Uint8Array): number {
 /** Throws SketchError. */
 function checkRegisters(words: Int32Array): void {
   if (!areRegistersSound(words)) throw new SketchError("HyperLogLog: a register is too high");
+}
+
+/**
+ * The hashes of checked sparse bytes, pairs of lo, hi, in place where they lie aligned. (Every
+ * platform that Deno runs on is little endian, as the encoding is.)
+ */
+function encodedHashes(bytes: Uint8Array, count: number): Int32Array {
+  const offset = bytes.byteOffset + HEADER_BYTES;
+  if (offset % 4 === 0) return new Int32Array(bytes.buffer, offset, 2 * count);
+  return new Int32Array(bytes.slice(HEADER_BYTES).buffer);
 }
 
 /** The registers of checked dense bytes as words, in place where they lie aligned. */

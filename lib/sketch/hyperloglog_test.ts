@@ -290,3 +290,22 @@ Deno.test("encodeInto() writes what encode() gives, at its place alone", () => {
     { numRuns: 100 },
   );
 });
+
+Deno.test("release() empties the sketch, and what its memory goes to holds nothing of it", () => {
+  fc.assert(
+    fc.property(fc.array(hashes, { minLength: 1, maxLength: 3 }), hashes, (lists, next) => {
+      const expected = contentOf(sketchOf(next));
+      const kept = sketchOf(next);
+      for (const list of lists) {
+        const gone = sketchOf(list);
+        gone.release();
+        assert.equal(contentOf(gone), contentOf(new HyperLogLog()));
+      }
+      assert.equal(contentOf(sketchOf(next)), expected, "made anew");
+      assert.equal(contentOf(kept.clone()), expected, "copied");
+      assert.equal(contentOf(HyperLogLog.decode(kept.encode())), expected, "decoded");
+      assert.equal(contentOf(kept), expected, "there before");
+    }),
+    { numRuns: 100 },
+  );
+});

@@ -14,13 +14,14 @@ import { USER_EVENTS_PAGE_DEFAULT } from "../../lib/config/limits.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
 import { type Accuracy, EXACT } from "../../lib/query/metric.ts";
 import type { RollupPartial } from "../../lib/query/partial.ts";
+import { releasePartial } from "../../lib/query/partial_memory.ts";
 import {
   type PlanRefusal,
   planSeries,
   planSummary,
   type RollupPlan,
 } from "../../lib/query/plan.ts";
-import { seriesFigures } from "../../lib/query/series.ts";
+import { seriesFigures, type SeriesGroup } from "../../lib/query/series.ts";
 import { type SummaryFigures, summaryFigures, type TopFigure } from "../../lib/query/summary.ts";
 import type { Granularity } from "../../lib/query/time_zone.ts";
 import type { StoredEvent, UserEventsQuery, UserTotals } from "../../lib/store/event_store.ts";
@@ -33,7 +34,7 @@ import type {
   TimeRangeJson,
   UserJson,
 } from "./answer_json.ts";
-import { durationJson, int64Json, timestampJson, unixSeconds } from "./proto_json.ts";
+import { durationJson, int64Json, labelJson, timestampJson, unixSeconds } from "./proto_json.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -49,7 +50,7 @@ const NO_LABELS: Record<string, string> = {};
 export interface AnalyticsPorts {
   /** Clock, ms since the epoch. */
   now(): number;
-  /** Sends the plan to every shard. Rejects when a shard can't answer. */
+  /** Sends the plan to every shard; the partials are released here. Rejects when one can't answer. */
   askShards(plan: RollupPlan): Promise<RollupPartials>;
   /** Asks the partitions that may have events of the user. A query with limit 0 wants no events. */
   askUser(query: UserQuery): Promise<UserPartials>;
@@ -215,24 +216,34 @@ export async function answerSeries(
   const { plan } = planned;
   const { partials, missing } = await ports.askShards(plan.rollup);
   const read = seriesFigures(plan, partials);
+  partials.forEach(releasePartial);
   if (!read.ok) throw refused(read.refusal);
-  const { points, accuracy, completeUntilMs } = read.figures;
+  const { groups, accuracy, completeUntilMs } = read.figures;
+  const series = pointsOf(plan.labelsMs, groups);
   return {
-    series: points.map(({ labelMs, value, type }) => ({
-      timestamp: timestampJson(labelMs),
-      value,
-      labels: type === null ? NO_LABELS : { event_type: type },
-    })),
+    series,
     metadata: {
       metric: plan.metric.name,
       granularity: `TIME_GRANULARITY_${plan.granularity.toUpperCase()}`,
-      data_points: points.length,
+      data_points: series.length,
       time_range: rangeJson(asked),
       time_zone: plan.timeZone,
       processing_time: durationJson(ports.now() - asked.atMs),
     },
     ...qualityOf(asked, { completeUntilMs, missing }, { "series.value": accuracy }),
   };
+}
+
+/** The points of a series: by group, then by time. */
+function pointsOf(labelsMs: Float64Array, groups: readonly SeriesGroup[]): SeriesJson["series"] {
+  const points: SeriesJson["series"] = [];
+  for (const { type, values } of groups) {
+    const labels = type === null ? NO_LABELS : { event_type: type };
+    values.forEach((value, bucket) => {
+      points.push({ timestamp: labelJson(labelsMs[bucket]), value, labels });
+    });
+  }
+  return points;
 }
 
 /** `analytics.v1` GetUserAnalyticsResponse. Throws ProblemError (invalid_parameter, not_found). */
@@ -324,7 +335,9 @@ async function askSummary(
     throw refused({ detail, parameter: parameter === "time_range" ? rangeParameter : parameter });
   }
   const { partials, missing } = await ports.askShards(planned.plan.rollup);
-  return { ...summaryFigures(partials), missing };
+  const figures = summaryFigures(partials);
+  partials.forEach(releasePartial);
+  return { ...figures, missing };
 }
 
 /** The user's totals over all partitions; null = no event anywhere. */

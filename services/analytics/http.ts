@@ -22,6 +22,7 @@ import {
   type RequestedRange,
 } from "./answer_query.ts";
 import { invalidParameter, QueryParameters } from "./query_parameters.ts";
+import { seriesText } from "./series_text.ts";
 
 /** What the routes work with. */
 export interface AnalyticsRoutesOptions {
@@ -100,7 +101,7 @@ export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): O
       timeZone: query.text("tz"),
       groupByType: readGroupBy(query),
     }, ports);
-    return context.json(answer);
+    return context.body(seriesText(answer), 200, { "content-type": "application/json" });
   });
   app.get(userRoute.path, async (context) => {
     const query = parametersOf(context, userRoute.names);

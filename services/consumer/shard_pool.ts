@@ -15,6 +15,7 @@ import { EXIT_WORKER_DIED, EXIT_WORKER_HUNG } from "../../lib/config/exit_codes.
 import {
   HANG_MS,
   HEARTBEAT_MS,
+  POISON_FAILURES,
   PROGRESS_RING_BYTES,
   QUERIES_WAITING_MAX,
   QUERY_MS_MAX,
@@ -224,11 +225,10 @@ export class ShardPool {
     };
   }
 
-  /** What the partitions know of a user: all of them, or the one named. */
+  /** What the partitions know of a user: all of them, or the one named of the embedded log. */
   async askUser(partition: number | null, query: UserQuery): Promise<UserAnswers> {
-    const slots = partition === null
-      ? this.#slots
-      : this.#slots.filter((slot) => slot.partitions.includes(partition) || !slot.ready);
+    // A shard that is being replaced keeps only questions about its own partitions waiting.
+    const slots = partition === null ? this.#slots : [this.#slots[partition % this.#slots.length]];
     const answers = (await Promise.all(slots.map(async (slot) => {
       const answer = await this.#ask(slot, { kind: "user", id: this.#nextId++, partition, query });
       return (answer as Extract<FromShard, { kind: "user" }>).answers;
@@ -281,9 +281,9 @@ export class ShardPool {
         if (data.kind === "ready") {
           this.#becameReady(slot);
           resolve();
-        } else if (data.kind === "failed") {
+        } else if (data.kind === "suspect") this.#suspect(slot, data.at);
+        else if (data.kind === "failed") {
           this.#closed(slot);
-          this.#suspect(data.at);
           if (slot.wasReady) this.#replace(slot, data.code, data.message);
           else reject(codedError(data.code, data.message));
         } else if (data.kind === "stopped") {
@@ -339,12 +339,17 @@ export class ShardPool {
   }
 
   /** Remembers which records made a shard fail; again and again the same ones are poison. */
-  #suspect(at: SuspectPlace | null): void {
-    if (at === null) return;
+  #suspect(slot: Slot, at: SuspectPlace): void {
     const before = this.#suspects.get(at.partition);
     const isSame = before !== undefined && at.offset < before.nextOffset &&
       before.offset < at.nextOffset;
-    this.#suspects.set(at.partition, { ...at, failures: isSame ? before.failures + 1 : 1 });
+    const failures = isSame ? before.failures + 1 : 1;
+    this.#suspects.set(at.partition, { ...at, failures });
+    // It is set aside now: the next poison is no sign that the shard fails for ever.
+    if (failures === POISON_FAILURES) slot.failures = [];
+    const suspects = [...this.#suspects.values()];
+    // On Kafka the partition may go to another shard, which has to know.
+    for (const other of this.#slots) this.#send(other, { kind: "suspects", suspects });
   }
 
   /** In place: its partitions go on from their stored offsets, the other shards never notice. */

@@ -9,7 +9,7 @@ import { waitForBroker } from "../../lib/log/kafka/topics_wait.ts";
 import { waitUntil, withDeadline } from "../support/deadline.ts";
 import { startKafkaBroker } from "../support/kafka_broker.ts";
 import { SASL_USER } from "../support/kafka_properties.ts";
-import { sharedKafka } from "../support/kafka_shared.ts";
+import { sharedKafka, uniqueName } from "../support/kafka_shared.ts";
 
 // Says whether brokers can be had; these tests stop theirs, so each has its own.
 const kafka = await sharedKafka();
@@ -111,3 +111,35 @@ Deno.test(kafka.test("tailTopic() goes on where it was when the broker was away"
   await withDeadline(reading, { what: "the end of the reading" });
   assert.deepEqual(seen.toSorted(), ["a", "b", "c", "d"]);
 }));
+
+Deno.test(
+  kafka.test("tailTopic() waits for a topic that is not there yet when asked to", async () => {
+    const settings = settingsOf(kafka.bootstrap);
+    const topic = uniqueName("late");
+    const troubles: string[] = [];
+    const end = new AbortController();
+    const options = {
+      fromBeginning: true,
+      signal: end.signal,
+      onTrouble: (message: string) => void troubles.push(message),
+    };
+    await assert.rejects(tailTopic(settings, topic, options).next(), {
+      code: "RTA_LOG_UNAVAILABLE",
+    });
+    assert.deepEqual(troubles, []);
+
+    const first = tailTopic(settings, topic, { ...options, isPatient: true }).next();
+    await waitUntil(() => troubles.length > 0, { what: "the news that it waits" });
+    const names = { topic, metricsTopic: `${topic}-metrics`, dlqTopic: `${topic}-dlq` };
+    const sizes = { partitions: 1, replication: 1, retentionHours: 1 };
+    await createTopics(settings, planTopics({ ...names, ...sizes }).slice(0, 1));
+    const client = new Kafka({ brokers: [kafka.bootstrap], logLevel: logLevel.NOTHING });
+    const producer = client.producer();
+    await producer.connect();
+    await producer.send({ topic, messages: [{ value: "a" }] });
+    await producer.disconnect();
+    const { value } = await withDeadline(first, { what: "the record", deadlineMs: 20_000 });
+    assert.equal(new TextDecoder().decode(value!.value!), "a");
+    end.abort();
+  }),
+);

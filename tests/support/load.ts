@@ -68,6 +68,13 @@ export class Address {
   }
 }
 
+/** Somebody who wants to know when a number of requests, or of confirmed events, is reached. */
+interface Waiting {
+  readonly what: "requests" | "confirmed";
+  readonly at: number;
+  readonly resolve: () => void;
+}
+
 /** Clients at work. `await using` gives up what is not confirmed yet, for a test that failed. */
 export class Load implements AsyncDisposable {
   /** Every event that was put into a request, by id. */
@@ -78,8 +85,12 @@ export class Load implements AsyncDisposable {
   readonly unexpected: string[] = [];
   /** Requests that failed and were sent again, by what happened to them. */
   readonly retries = new Map<string, number>();
+  /** Answers that asked for a repetition without saying when: there should be none. */
+  readonly withoutRetryAfter: string[] = [];
+  /** Longest time from a request to its answer, ms. */
+  slowestMs = 0;
   readonly #options: LoadOptions;
-  readonly #waiting: { at: number; resolve: () => void }[] = [];
+  readonly #waiting: Waiting[] = [];
   #clients: Promise<void>[] = [];
   #requests = 0;
   #stopping = false;
@@ -102,8 +113,16 @@ export class Load implements AsyncDisposable {
 
   /** Resolves at the moment in which `count` more requests have been put on the way. */
   moreRequests(count: number): Promise<void> {
-    const at = this.#requests + count;
-    return new Promise((resolve) => this.#waiting.push({ at, resolve }));
+    return this.#more("requests", this.#requests + count);
+  }
+
+  /** Resolves at the moment in which `count` more events have been confirmed. */
+  moreConfirmed(count: number): Promise<void> {
+    return this.#more("confirmed", this.confirmed.size + count);
+  }
+
+  #more(what: Waiting["what"], at: number): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push({ what, at, resolve }));
   }
 
   /** Ends the load; every request under way is first repeated until it succeeds. */
@@ -138,6 +157,7 @@ export class Load implements AsyncDisposable {
       if (!await this.#sendUntilTaken(random, events)) continue;
       confirmed.push(...events);
       for (const event of events) this.confirmed.add(event.id);
+      this.#tell("confirmed", this.confirmed.size);
     }
   }
 
@@ -161,22 +181,27 @@ export class Load implements AsyncDisposable {
     for (;;) {
       const url = await this.#options.address.get();
       if (url === null || this.#abandoned) return false;
-      this.#countRequest();
+      this.#tell("requests", ++this.#requests);
+      const sentAt = performance.now();
       const outcome = await post(`${url}${path}`, type, body, events);
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - sentAt);
       if (outcome.taken) return true;
       if (!outcome.mayRetry) {
         this.unexpected.push(outcome.what);
         return false;
       }
       this.retries.set(outcome.what, (this.retries.get(outcome.what) ?? 0) + 1);
+      if (outcome.lacksRetryAfter) this.withoutRetryAfter.push(outcome.what);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 
-  #countRequest(): void {
-    this.#requests++;
+  #tell(what: Waiting["what"], reached: number): void {
     for (let i = this.#waiting.length - 1; i >= 0; i--) {
-      if (this.#waiting[i].at <= this.#requests) this.#waiting.splice(i, 1)[0].resolve();
+      const waiting = this.#waiting[i];
+      if (waiting.what !== what || waiting.at > reached) continue;
+      this.#waiting.splice(i, 1);
+      waiting.resolve();
     }
   }
 }
@@ -206,7 +231,13 @@ function requestOf(events: readonly SentEvent[], asNdjson: boolean) {
 
 type Outcome =
   | { readonly taken: true }
-  | { readonly taken: false; readonly mayRetry: boolean; readonly what: string };
+  | {
+    readonly taken: false;
+    readonly mayRetry: boolean;
+    readonly what: string;
+    /** A refusal that does not say when to try again. */
+    readonly lacksRetryAfter?: boolean;
+  };
 
 async function post(
   url: string,
@@ -214,12 +245,13 @@ async function post(
   body: string,
   events: readonly SentEvent[],
 ): Promise<Outcome> {
-  let status: number, text: string;
+  let status: number, text: string, retryAfter: string | null;
   try {
     const signal = AbortSignal.timeout(REQUEST_MS_MAX);
     const headers = { "content-type": type };
     const response = await fetch(url, { method: "POST", headers, body, signal });
     status = response.status;
+    retryAfter = response.headers.get("retry-after");
     text = await response.text();
   } catch (error) {
     const isLate = error instanceof DOMException && error.name === "TimeoutError";
@@ -227,7 +259,9 @@ async function post(
     return { taken: false, mayRetry: !isLate, what };
   }
   if (status === 429 || status === 503) {
-    return { taken: false, mayRetry: true, what: `${status} ${JSON.parse(text).code}` };
+    const what = `${status} ${JSON.parse(text).code}`;
+    const lacksRetryAfter = retryAfter === null || !/^[1-9]\d*$/.test(retryAfter);
+    return { taken: false, mayRetry: true, what, lacksRetryAfter };
   }
   const answer = status === 200 ? JSON.parse(text) : {};
   const isTaken = answer.success === true &&

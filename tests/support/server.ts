@@ -25,6 +25,8 @@ export interface ServerOptions {
   /** Default: a temporary folder, removed by `stop`, `removeData` and `await using`. */
   readonly dataFolder?: string;
   readonly env?: Record<string, string>;
+  /** Of startServer(): the roles of the process; default all. */
+  readonly roles?: string;
   /** No file may grow beyond this, KiB: writing fails as on a full disk (EFBIG for ENOSPC). */
   readonly fileKibMax?: number;
 }
@@ -68,7 +70,8 @@ export interface TestServer extends RtaProcess {
 /** Starts a server and waits until it says that it is ready. */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const startedAt = performance.now();
-  const server = spawnRta(["serve"], options);
+  const { roles } = options;
+  const server = spawnRta(roles === undefined ? ["serve"] : ["serve", "--roles", roles], options);
   const urls = await readyUrls(server);
   return Object.assign(server, { urls, startMs: performance.now() - startedAt });
 }
@@ -115,7 +118,7 @@ export function spawnRta(args: readonly string[], options: ServerOptions = {}): 
     stderr: "piped",
     stdin: "null",
   }).spawn();
-  return new SpawnedRta(child, dataFolder, temporary);
+  return new SpawnedRta(child, dataFolder, { temporary, supervises: args[0] === "run" });
 }
 
 class SpawnedRta implements RtaProcess {
@@ -127,11 +130,17 @@ class SpawnedRta implements RtaProcess {
   #text = "";
   #line = "";
   #temporary: boolean;
+  readonly #supervises: boolean;
 
-  constructor(child: Deno.ChildProcess, readonly dataFolder: string, temporary: boolean) {
+  constructor(
+    child: Deno.ChildProcess,
+    readonly dataFolder: string,
+    { temporary, supervises }: { temporary: boolean; supervises: boolean },
+  ) {
     this.pid = child.pid;
     this.#child = child;
     this.#temporary = temporary;
+    this.#supervises = supervises;
     this.#closed = Promise.all([
       this.#read(child.stdout, true),
       this.#read(child.stderr, false),
@@ -181,7 +190,8 @@ class SpawnedRta implements RtaProcess {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    await this.#killHolder();
+    // Beside a `serve` of its own, other processes may share the folder.
+    if (this.#supervises) await this.#killHolder();
     this.removeData();
   }
 

@@ -19,7 +19,7 @@ function anyHeaders(headers: readonly (readonly [string, string | null])[]): Uin
 }
 
 Deno.test("readHeaders() reads what encodeHeaders() wrote", () => {
-  const time = fc.double({ min: 0, max: 1e15, noNaN: true }).map((ms) => Math.round(ms * 10) / 10);
+  const time = fc.double({ min: 0, max: 9e14, noNaN: true }).map((ms) => Math.round(ms * 10) / 10);
   fc.assert(fc.property(fc.string({ minLength: 1 }), time, fc.nat(1e6), (project, ms, events) => {
     const lines = encodeHeaders(project, ms, "ndjson", events);
     assert.deepEqual(readHeaders(lines, 0, lines.length, "default"), {

@@ -13,6 +13,7 @@ import type { RecordBatchReader } from "./record_batch_reader.ts";
 import { readHeaders, type RecordOrigin } from "./record_headers.ts";
 
 const NEWLINE = 0x0a;
+const SPACE = 0x20;
 
 export interface JoinOptions {
   /** Of records that do not name one. */
@@ -130,10 +131,13 @@ export class RecordJoiner {
     return true;
   }
 
-  /** Whether the value has bytes, and none of them is a newline. */
+  /**
+   * Whether the value has bytes, none of them a newline. One that begins with white space stays by
+   * itself: if there is nothing else in it, it would be a blank line, which is passed over.
+   */
   #isOneLine(reader: RecordBatchReader): boolean {
     const { bytes, valueStart, valueEnd } = reader;
-    if (valueStart === valueEnd) return false;
+    if (valueStart === valueEnd || bytes[valueStart] <= SPACE) return false;
     if (bytes !== this.#searched || this.#newlineAt < valueStart) {
       this.#searched = bytes as Uint8Array<ArrayBuffer>;
       const found = bytes.indexOf(NEWLINE, valueStart);
