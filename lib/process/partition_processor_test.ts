@@ -148,17 +148,18 @@ class Partition {
     Deno.removeSync(this.#folder, { recursive: true });
   }
 
-  async ask(plan: RollupPlan): Promise<MergedRollup> {
+  /** The answer, the one made anew when asked again, and the one that was kept of it. */
+  async ask(plan: RollupPlan): Promise<MergedRollup[]> {
     const context: AnswerContext = {
       settle: async (processor) => void await processor.commit(0),
       completeUntilMs: () => 0,
     };
     const first = await this.#memo.answer(plan, context);
-    // The second answer is made anew and kept, the third is the kept one.
-    for (const time of ["second", "third"]) {
-      assert.deepEqual(await this.#memo.answer(plan, context), first, `the ${time} answer`);
-    }
-    return new MergedRollup([first]);
+    const second = await this.#memo.answer(plan, context);
+    const kept = await this.#memo.answer(plan, context);
+    // Not so the first and the second: sets of the same hashes may be written in different orders.
+    assert.deepEqual(kept, second);
+    return [first, second, kept].map((partial) => new MergedRollup([partial]));
   }
 }
 
@@ -188,19 +189,28 @@ async function check(partition: Partition, step: Extract<Step, { do: "ask" }>): 
   });
   assert.ok(summary.ok && series.ok);
   for (const plan of [summary.plan.rollup, series.plan.rollup]) {
-    const answer = await partition.ask(plan);
-    for (let bucket = 0; bucket + 1 < plan.boundsMs.length; bucket++) {
-      const inside = partition.model.stored.filter((event) =>
-        event.project === "shop" && event.timestampMs >= plan.boundsMs[bucket] &&
-        event.timestampMs < plan.boundsMs[bucket + 1] &&
-        (types.length === 0 || types.includes(event.type))
-      );
-      if (plan.wantTotal !== null) checkGroup(answer, "", bucket, inside, plan.wantTotal);
-      if (plan.wantByType === null) continue;
-      for (const type of ["view", "buy"]) {
-        const ofType = inside.filter((event) => event.type === type);
-        checkGroup(answer, type, bucket, ofType, plan.wantByType);
-      }
+    for (const answer of await partition.ask(plan)) checkAnswer(partition, plan, types, answer);
+  }
+}
+
+/** Every bucket of one answer. */
+function checkAnswer(
+  partition: Partition,
+  plan: RollupPlan,
+  types: readonly string[],
+  answer: MergedRollup,
+): void {
+  for (let bucket = 0; bucket + 1 < plan.boundsMs.length; bucket++) {
+    const inside = partition.model.stored.filter((event) =>
+      event.project === "shop" && event.timestampMs >= plan.boundsMs[bucket] &&
+      event.timestampMs < plan.boundsMs[bucket + 1] &&
+      (types.length === 0 || types.includes(event.type))
+    );
+    if (plan.wantTotal !== null) checkGroup(answer, "", bucket, inside, plan.wantTotal);
+    if (plan.wantByType === null) continue;
+    for (const type of ["view", "buy"]) {
+      const ofType = inside.filter((event) => event.type === type);
+      checkGroup(answer, type, bucket, ofType, plan.wantByType);
     }
   }
 }
