@@ -97,6 +97,12 @@ const ESSENTIAL_CONFIG = [
   "min.insync.replicas",
   "retention.ms",
 ];
+/** What brokers say of a topic that was made a moment ago. */
+const NOT_LED_YET = new Set([
+  "UNKNOWN_TOPIC_OR_PARTITION",
+  "LEADER_NOT_AVAILABLE",
+  "NOT_LEADER_FOR_PARTITION",
+]);
 /** Of a setting in kafkajs's answer: it was set for this topic. */
 const SOURCE_TOPIC = 1;
 
@@ -206,11 +212,14 @@ async function waitForLeaders(admin: Admin, name: string): Promise<number> {
   for (;;) {
     try {
       const { topics: [topic] } = await admin.fetchTopicMetadata({ topics: [name] });
-      if (topic.partitions.every(({ leader }) => leader >= 0)) return topic.partitions.length;
+      if (topic.partitions.every(({ leader }) => leader >= 0)) {
+        // A broker may be named as a leader a moment before it acts as one.
+        await admin.fetchTopicOffsets(name);
+        return topic.partitions.length;
+      }
     } catch (error) {
       const { type } = error as { type?: string };
-      const isPassing = type === "UNKNOWN_TOPIC_OR_PARTITION" || type === "LEADER_NOT_AVAILABLE";
-      if (!isPassing) throw error;
+      if (type === undefined || !NOT_LED_YET.has(type)) throw error;
     }
     if (performance.now() > giveUpAt) {
       const seconds = KAFKA_TOPIC_READY_MS_MAX / 1000;

@@ -71,7 +71,8 @@ export async function* tailTopic(
     } catch (error) {
       if (signal.aborted) return;
       const isPassing = error instanceof LogError && error.code === "RTA_LOG_UNAVAILABLE";
-      if (!isPassing || (places.size === 0 && !isPatient)) throw error;
+      // A topic that was found is there: a broker that does not lead it yet will.
+      if (!isPassing || (link === null && places.size === 0 && !isPatient)) throw error;
       if (!isTold) onTrouble(error.message);
       isTold = true;
     } finally {
