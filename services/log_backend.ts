@@ -10,6 +10,7 @@ import type { Config, KafkaConfig } from "../lib/config/config.ts";
 import { LogError } from "../lib/log/event_log.ts";
 import type { KafkaLogSettings } from "../lib/log/kafka/settings.ts";
 import { createLogSignal, LogSignal, madePartitions } from "../lib/log/sqlite/mod.ts";
+import { partitionNumbers } from "../lib/log/partition_numbers.ts";
 import type { Logger } from "../lib/telemetry/logger.ts";
 import type { ShardLog } from "../workers/protocol.ts";
 import type { WriterLog } from "../workers/writer_port.ts";
@@ -80,7 +81,7 @@ function embeddedBackend(config: Config, folder: string, logger: Logger): LogBac
       kind: "sqlite",
       folder,
       signal,
-      partitions: range(partitions).filter((partition) => partition % shards === index),
+      partitions: partitionNumbers(partitions).filter((partition) => partition % shards === index),
     }),
     highWater: (partition) => highWaters.highWater(partition),
   };
@@ -129,8 +130,4 @@ async function kafkaBackend(
     }),
     highWater: () => null,
   };
-}
-
-function range(length: number): number[] {
-  return Array.from({ length }, (_, index) => index);
 }

@@ -7,7 +7,7 @@ import type { KafkaLogSettings } from "../lib/log/kafka/settings.ts";
 import type { RollupPartial } from "../lib/query/partial.ts";
 import type { RollupPlan } from "../lib/query/plan.ts";
 import type { ProcessorOptions } from "../lib/process/partition_processor.ts";
-import type { StoredEvent, UserEventsQuery, UserTotals } from "../lib/store/event_store.ts";
+import type { StoredEvent, UserQuery, UserTotals } from "../lib/store/event_store.ts";
 
 /**
  * A fault to play in a test. After so many events were applied by this worker, the loop throws, the
@@ -87,18 +87,6 @@ export interface AskUser {
   readonly id: number;
   readonly partition: number | null;
   readonly query: UserQuery;
-}
-
-/** As the store's, but that the place to page on from may be in any partition. */
-export interface UserQuery extends Omit<UserEventsQuery, "before"> {
-  readonly before: EventPlace | null;
-}
-
-/** An event's place, newest first: by time, then partition, then place in it, the highest first. */
-export interface EventPlace {
-  readonly timestampMs: number;
-  readonly partition: number;
-  readonly seq: number;
 }
 
 /** Commits all that was applied, closes, answers `stopped`. */

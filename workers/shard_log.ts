@@ -8,6 +8,7 @@ import type { EventLogReader } from "../lib/log/event_log.ts";
 import type { LiveFrame } from "../lib/live/live_collector.ts";
 import { openSqliteLogReader } from "../lib/log/sqlite/mod.ts";
 import type { Logger } from "../lib/telemetry/logger.ts";
+import { kafkaLogging } from "./kafka_logging.ts";
 import type { StartShard } from "./protocol.ts";
 
 /** The reader; on Kafka it has not joined its group yet. Throws LogError. */
@@ -23,7 +24,7 @@ export async function openShardReader(
     settings: log.settings,
     partitions,
     projectDefault: project,
-    logging: { warn: (message, detail) => logger.warn(detail, message) },
+    logging: kafkaLogging(logger),
     onGap: (partition, from, to) => {
       logger.error({ partition, from, to }, "the log has forgotten records that were not read yet");
     },
@@ -47,7 +48,7 @@ export async function openDeadLetterSink(
   return openKafkaDeadLetterSink({
     settings: log.settings,
     topic: log.dlqTopic,
-    logging: { warn: (message, detail) => logger.warn(detail, message) },
+    logging: kafkaLogging(logger),
   });
 }
 
@@ -63,9 +64,8 @@ export async function openLiveTopic(
   logger: Logger,
 ): Promise<LiveTopic | null> {
   if (log.kind === "sqlite") return null;
-  const logging = { warn: (message: string, detail: object) => logger.warn(detail, message) };
   const { TopicProducer } = await import("../lib/log/kafka/mod.ts");
-  const producer = new TopicProducer(log.settings, log.metricsTopic, logging);
+  const producer = new TopicProducer(log.settings, log.metricsTopic, kafkaLogging(logger));
   return {
     publish: (frames) =>
       producer.send(frames.map(({ partition, bytes }) => ({ key: `${partition}`, value: bytes }))),

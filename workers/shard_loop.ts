@@ -34,20 +34,13 @@ import { findPoison, linesOf, withoutLines } from "../lib/process/poison_lines.t
 import { PROGRESS_FRAME } from "../lib/process/progress_frame.ts";
 import type { RollupPlan } from "../lib/query/plan.ts";
 import type { RingWriter } from "../lib/ring/ring.ts";
-import { StoreError } from "../lib/store/event_store.ts";
+import { type EventPlace, StoreError, type UserQuery } from "../lib/store/event_store.ts";
 import { Lane } from "./lane.ts";
 import type { LiveFeed } from "./live_feed.ts";
 import { macrotask } from "./macrotask.ts";
 import { Rest } from "./rest.ts";
 import { SetAside, type SetAsideParts } from "./set_aside.ts";
-import type {
-  EventPlace,
-  RollupAnswer,
-  Suspect,
-  SuspectPlace,
-  UserAnswer,
-  UserQuery,
-} from "./protocol.ts";
+import type { RollupAnswer, Suspect, SuspectPlace, UserAnswer } from "./protocol.ts";
 
 export interface ShardLoopParts {
   readonly reader: EventLogReader;

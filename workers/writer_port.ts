@@ -8,6 +8,7 @@ import { type EventLogWriter, LogError, type LogErrorCode } from "../lib/log/eve
 import type { KafkaLogSettings } from "../lib/log/kafka/settings.ts";
 import { openSqliteLogWriter } from "../lib/log/sqlite/mod.ts";
 import { createLogger } from "../lib/telemetry/logger.ts";
+import { kafkaLogging } from "./kafka_logging.ts";
 import { WriterLoop } from "./writer_loop.ts";
 
 /** The log that is written to. */
@@ -125,7 +126,7 @@ async function openLogWriter({ log, logLevel }: WriterStart): Promise<EventLogWr
   if (log.kind === "sqlite") return await openSqliteLogWriter(log);
   const { openKafkaLogWriter } = await import("../lib/log/kafka/mod.ts");
   const logger = createLogger(logLevel, { stage: "log", service: "ingestion" });
-  const logging = { warn: (message: string, detail: object) => logger.warn(detail, message) };
+  const logging = kafkaLogging(logger);
   return await openKafkaLogWriter({ settings: log.settings, partitions: log.partitions, logging });
 }
 

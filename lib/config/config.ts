@@ -4,38 +4,22 @@
  * All that is wrong is reported at once, each with the variable, the value it has and what would be
  * valid, so that one look at the message mends the start.
  */
+import type { KafkaLogSettings } from "../log/kafka/settings.ts";
 import type { LogLevel, Role } from "./variables.ts";
 import { type VariableName, VARIABLES } from "./variables.ts";
 
 export type { LogLevel, Role, VariableName };
 export { ROLES } from "./variables.ts";
 
-/** How Kafka is reached and used. */
-export interface KafkaConfig {
-  /** host:port each. */
-  readonly brokers: readonly string[];
-  readonly topic: string;
+/** How Kafka is reached and used; each process has a client id of its own. */
+export interface KafkaConfig extends Omit<KafkaLogSettings, "clientId"> {
   readonly metricsTopic: string;
   readonly dlqTopic: string;
-  readonly group: string;
-  readonly records: "single" | "batched";
-  readonly compression: "none" | "gzip" | "zstd";
   /** Of topics that are created. */
   readonly replication: number;
   readonly retentionHours: number;
-  readonly sessionTimeoutMs: number;
   /** Longest wait for brokers at the start. */
   readonly waitSeconds: number;
-  readonly tls: null | {
-    readonly caFile?: string;
-    readonly certFile?: string;
-    readonly keyFile?: string;
-  };
-  readonly sasl: null | {
-    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-    readonly username: string;
-    readonly password: string;
-  };
 }
 
 /** The settings of one process. */

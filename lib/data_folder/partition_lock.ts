@@ -9,6 +9,7 @@
  * would both get it. A holder that is stopped (SIGSTOP) keeps the lock: its partitions wait.
  */
 import { PARTITION_LOCK_POLL_MS } from "../config/limits.ts";
+import { waitUnlessAborted } from "../wait/abortable_wait.ts";
 
 /** A held lock. */
 export interface PartitionLock {
@@ -52,19 +53,8 @@ export async function lockPartition(
     if (lock !== null) return lock;
     if (!waited) onWait();
     waited = true;
-    await pause(PARTITION_LOCK_POLL_MS, signal);
+    // Aborted meanwhile: the loop ends.
+    await waitUnlessAborted(PARTITION_LOCK_POLL_MS, signal).catch(() => {});
   }
   return null;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", finish);
-      resolve();
-    };
-    const timer = setTimeout(finish, ms);
-    signal.addEventListener("abort", finish);
-  });
 }

@@ -14,7 +14,7 @@ import {
   IMPORT_RETRY_MS_MAX,
   IMPORT_STOP_MS_MAX,
 } from "../config/limits.ts";
-import { waitUnlessAborted } from "./abortable_wait.ts";
+import { waitUnlessAborted } from "../wait/abortable_wait.ts";
 import { ImportError } from "./import_error.ts";
 
 const SECOND_MS = 1_000;

@@ -183,6 +183,18 @@ export interface UserEventsQuery {
   readonly userHash?: readonly [low: number, high: number];
 }
 
+/** Where an event stands, newest first: by time, then partition, then place in it, highest first. */
+export interface EventPlace {
+  readonly timestampMs: number;
+  readonly partition: number;
+  readonly seq: number;
+}
+
+/** A UserEventsQuery to any partition: the place to page on from may be in another one. */
+export interface UserQuery extends Omit<UserEventsQuery, "before"> {
+  readonly before: EventPlace | null;
+}
+
 /** The store of one partition. All methods throw StoreError on an operating failure. */
 export interface PartitionStore {
   readonly partition: number;

@@ -24,7 +24,12 @@ import {
 import { seriesFigures, type SeriesGroup } from "../../lib/query/series.ts";
 import { type SummaryFigures, summaryFigures, type TopFigure } from "../../lib/query/summary.ts";
 import type { Granularity } from "../../lib/query/time_zone.ts";
-import type { StoredEvent, UserEventsQuery, UserTotals } from "../../lib/store/event_store.ts";
+import type {
+  EventPlace,
+  StoredEvent,
+  UserQuery,
+  UserTotals,
+} from "../../lib/store/event_store.ts";
 import type {
   EventJson,
   LegacySummaryJson,
@@ -67,18 +72,6 @@ export interface UserPartials {
   /** At least one, unless its partition is missing. */
   readonly answers: readonly UserPartial[];
   readonly missing: readonly number[];
-}
-
-/** As the store's, but that the place to page on from may be in any partition. */
-export interface UserQuery extends Omit<UserEventsQuery, "before"> {
-  readonly before: EventPlace | null;
-}
-
-/** Where an event stands among those of its user, newest first. */
-export interface EventPlace {
-  readonly timestampMs: number;
-  readonly partition: number;
-  readonly seq: number;
 }
 
 /** What one partition knows of one user. */

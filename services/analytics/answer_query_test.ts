@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ProblemError } from "../../lib/http/problem.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
-import type { StoredEvent } from "../../lib/store/event_store.ts";
+import type { StoredEvent, UserQuery } from "../../lib/store/event_store.ts";
 import {
   bruteShard,
   type PlainEvent,
@@ -17,7 +17,6 @@ import {
   answerSummary,
   answerUser,
   type SeriesRequest,
-  type UserQuery,
   type UserRequest,
 } from "./answer_query.ts";
 

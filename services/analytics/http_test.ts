@@ -4,7 +4,8 @@ import { ProblemError } from "../../lib/http/problem.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
 import { bruteShard, type PlainEvent } from "../../tests/support/brute_rollups.ts";
 import { LegacySummarySchema, SeriesSchema, SummarySchema, UserSchema } from "./answer_json.ts";
-import type { AnalyticsPorts, UserQuery } from "./answer_query.ts";
+import type { UserQuery } from "../../lib/store/event_store.ts";
+import type { AnalyticsPorts } from "./answer_query.ts";
 import { analyticsRoutes, legacyAnalyticsRoutes } from "./http.ts";
 
 const NOW_MS = Date.parse("2026-03-29T12:34:56.789Z");

@@ -3,7 +3,7 @@
  * of 429 or 503 is waited out and asked for again; replaying and dropping twice does no harm.
  */
 import { IMPORT_ATTEMPTS_MAX, IMPORT_RETRY_MS_MAX } from "../../lib/config/limits.ts";
-import { waitUnlessAborted } from "../../lib/import/abortable_wait.ts";
+import { waitUnlessAborted } from "../../lib/wait/abortable_wait.ts";
 import { platformAddress } from "../../lib/import/send_events.ts";
 
 const SECOND_MS = 1_000;

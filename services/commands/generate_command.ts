@@ -9,7 +9,7 @@ import {
   GENERATED_LINE_BYTES_MAX,
   IMPORT_BATCH_DEFAULT,
 } from "../../lib/config/limits.ts";
-import { waitUnlessAborted } from "../../lib/import/abortable_wait.ts";
+import { waitUnlessAborted } from "../../lib/wait/abortable_wait.ts";
 import { EventGenerator } from "../../lib/import/event_generator.ts";
 import { ImportError } from "../../lib/import/import_error.ts";
 import { EventSender } from "../../lib/import/send_events.ts";

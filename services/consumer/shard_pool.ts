@@ -26,6 +26,7 @@ import {
 import type { LogLevel } from "../../lib/config/config.ts";
 import { HeartbeatWatch } from "../../lib/process/heartbeat_watch.ts";
 import { LogError } from "../../lib/log/event_log.ts";
+import { partitionNumbers } from "../../lib/log/partition_numbers.ts";
 import type { ProcessorOptions } from "../../lib/process/partition_processor.ts";
 import {
   decodeProgress,
@@ -36,7 +37,7 @@ import {
 import type { RollupPartial } from "../../lib/query/partial.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
 import { createRing, RingReader } from "../../lib/ring/ring.ts";
-import { StoreError, type StoreErrorCode } from "../../lib/store/event_store.ts";
+import { StoreError, type StoreErrorCode, type UserQuery } from "../../lib/store/event_store.ts";
 import type {
   AskRollups,
   AskUser,
@@ -48,7 +49,6 @@ import type {
   SuspectPlace,
   ToShard,
   UserAnswer,
-  UserQuery,
 } from "../../workers/protocol.ts";
 
 export interface ShardPoolOptions {
@@ -242,7 +242,7 @@ export class ShardPool {
 
   #missing(answered: readonly number[]): number[] {
     const partitions = Math.max(this.#options.partitions, ...answered.map((each) => each + 1));
-    return range(partitions).filter((partition) => !answered.includes(partition));
+    return partitionNumbers(partitions).filter((partition) => !answered.includes(partition));
   }
 
   #ask(slot: Slot, ask: Ask): Promise<FromShard> {
@@ -426,10 +426,6 @@ export class ShardPool {
   #send(slot: Slot, message: ToShard): void {
     slot.worker?.postMessage(message);
   }
-}
-
-function range(length: number): number[] {
-  return Array.from({ length }, (_, index) => index);
 }
 
 function codedError(code: string, message: string): Error {

@@ -11,6 +11,7 @@ import {
   KAFKA_RETRY_MS_MAX,
 } from "../../config/limits.ts";
 import { type EventLogReader, LogError, type LogRecord } from "../event_log.ts";
+import { partitionNumbers } from "../partition_numbers.ts";
 import { AppendSignal } from "./append_signal.ts";
 import type { BrokerLink } from "./broker_link.ts";
 import { logEndsBefore } from "./fetch_loop.ts";
@@ -38,7 +39,7 @@ export async function openKafkaLogReader(options: KafkaLogReaderOptions): Promis
   const { settings, topic } = options;
   const link = new KeptLink(settings, topic);
   const ends = await link.open(() => {}, async (link) => {
-    const all = Array.from({ length: link.partitions }, (_, partition) => partition);
+    const all = partitionNumbers(link.partitions);
     const offsets = await link.offsets(all, "next");
     return all.map((partition) => offsets.get(partition) ?? 0);
   });

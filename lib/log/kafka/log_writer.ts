@@ -13,6 +13,7 @@ import {
 } from "../../config/limits.ts";
 import { assertBatch } from "../assert_batch.ts";
 import { type AppendBatch, type EventLogWriter, LogError } from "../event_log.ts";
+import { partitionNumbers } from "../partition_numbers.ts";
 import { AppendPlan, type SealedBatch } from "./append_plan.ts";
 import { Delivery } from "./delivery.ts";
 import { KeptLink } from "./kept_link.ts";
@@ -36,7 +37,7 @@ export interface KafkaLogWriterOptions {
 export async function openKafkaLogWriter(options: KafkaLogWriterOptions): Promise<EventLogWriter> {
   const { settings, partitions } = options;
   const link = new KeptLink(settings, settings.topic);
-  const all = Array.from({ length: partitions }, (_, partition) => partition);
+  const all = partitionNumbers(partitions);
   const ends = await link.open((link) => {
     if (link.partitions === partitions) return;
     const message = `${settings.topic} has ${link.partitions} partitions, not ${partitions}`;
@@ -69,7 +70,7 @@ class KafkaLogWriter implements EventLogWriter {
     this.partitions = partitions;
     this.#link = link;
     this.#delivery = new Delivery(link, settings.topic);
-    const all = Array.from({ length: partitions }, (_, partition) => partition);
+    const all = partitionNumbers(partitions);
     this.#plans = all.map((partition) => new AppendPlan(partition, settings));
     this.#nextOffsets = all.map((partition) => ends.get(partition) ?? 0);
   }

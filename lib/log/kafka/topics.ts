@@ -15,7 +15,7 @@ import {
   KAFKA_RETRY_MS_MAX,
   KAFKA_TOPIC_READY_MS_MAX,
 } from "../../config/limits.ts";
-import { waitUnlessAborted } from "../../import/abortable_wait.ts";
+import { waitUnlessAborted } from "../../wait/abortable_wait.ts";
 import { LogError } from "../event_log.ts";
 import { createKafka } from "./client.ts";
 import type { KafkaSettings } from "./settings.ts";

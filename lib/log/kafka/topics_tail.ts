@@ -9,8 +9,9 @@ import {
   KAFKA_METADATA_MS_MAX,
   KAFKA_RETRY_MS_MAX,
 } from "../../config/limits.ts";
-import { waitUnlessAborted } from "../../import/abortable_wait.ts";
+import { waitUnlessAborted } from "../../wait/abortable_wait.ts";
 import { LogError } from "../event_log.ts";
+import { partitionNumbers } from "../partition_numbers.ts";
 import { BrokerLink } from "./broker_link.ts";
 import { fetchRequest, type FetchWish } from "./fetch_request.ts";
 import { errorName, OFFSET_OUT_OF_RANGE } from "./protocol_errors.ts";
@@ -105,7 +106,7 @@ async function* follow(
 
 /** Partitions that appear later are read from their beginning. */
 async function findPlaces(link: BrokerLink, places: Places, fromBeginning: boolean): Promise<void> {
-  const partitions = Array.from({ length: link.partitions }, (_, partition) => partition);
+  const partitions = partitionNumbers(link.partitions);
   const missing = partitions.filter((partition) => !places.has(partition));
   if (missing.length === 0) return;
   const end = fromBeginning || places.size > 0 ? "oldest" : "next";

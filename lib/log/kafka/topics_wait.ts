@@ -7,7 +7,7 @@ import {
   KAFKA_RETRY_MS_MAX,
   KAFKA_WAIT_SAY_MS,
 } from "../../config/limits.ts";
-import { waitUnlessAborted } from "../../import/abortable_wait.ts";
+import { waitUnlessAborted } from "../../wait/abortable_wait.ts";
 import { LogError } from "../event_log.ts";
 import { createKafka } from "./client.ts";
 import type { KafkaSettings } from "./settings.ts";

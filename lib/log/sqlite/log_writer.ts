@@ -17,6 +17,7 @@ import {
   LOG_WAL_BYTES_MAX,
 } from "../../config/limits.ts";
 import type { AppendBatch, EventLogWriter } from "../event_log.ts";
+import { partitionNumbers } from "../partition_numbers.ts";
 import { BatchJoiner } from "./join_batches.ts";
 import { logPath, openForWriting, PAGE_BYTES, recordTable } from "./log_file.ts";
 import { LogSignal } from "./log_signal.ts";
@@ -95,7 +96,7 @@ class SqliteLogWriter implements EventLogWriter {
     }
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");
-    const all = Array.from({ length: options.partitions }, (_, partition) => partition);
+    const all = partitionNumbers(options.partitions);
     this.#inserts = all.map((partition) =>
       db.prepare(`INSERT INTO ${recordTable(partition)} VALUES (?, ?, ?, ?, ?)`)
     );
