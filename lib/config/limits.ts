@@ -185,6 +185,14 @@ export const SERIES_POINTS_MAX = 100_000;
 export const FILTER_TYPES_MAX = 100;
 /** Event types that a summary counts one by one; the smaller ones after these are `(other)`. */
 export const SUMMARY_TYPES_MAX = 1_000;
+/** Most conditions of one filter. */
+export const FILTER_CONDITIONS_MAX = 50;
+/** Deepest nesting of a filter's groups. */
+export const FILTER_DEPTH_MAX = 3;
+/** Most values of one `in` or `not_in`. */
+export const FILTER_VALUES_MAX = 100;
+/** Longest name or text of a filter, UTF-16 code units. */
+export const FILTER_TEXT_CHARS_MAX = 1_024;
 /** Most events on one page of a user's events. */
 export const USER_EVENTS_PAGE_MAX = 1_000;
 /** Events on one page of a user's events unless `limit` says otherwise. */
