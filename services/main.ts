@@ -202,6 +202,7 @@ class Platform implements Served {
       project: DEFAULT_PROJECT,
       storeFolder,
       storeMemoryMb: Math.floor(config.storeMemoryMb / partitions),
+      keepsRows: config.keepsRows,
       commitIntervalMs: config.commitIntervalMs,
       logLevel: config.logLevel,
       fault: faultOf(config.fault),
@@ -357,6 +358,9 @@ class Platform implements Served {
         return await put();
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
+        if (error.code === "RTA_STORE_NO_ROWS") {
+          throw new ProblemError("rows_not_kept", error.message);
+        }
         throw new ProblemError("store_unavailable", undefined, { cause: error });
       } finally {
         end();

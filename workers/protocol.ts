@@ -67,6 +67,8 @@ export interface StartShard {
   readonly health: SharedArrayBuffer;
   readonly healthIndex: number;
   readonly processor: ProcessorOptions;
+  /** Whether the stores keep events one by one. */
+  readonly keepsRows: boolean;
   /** Memory limit of each partition's store, MB. */
   readonly storeMemoryMb: number;
   /** Longest time from applying an event to its commit when caught up, ms. */

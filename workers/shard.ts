@@ -51,7 +51,9 @@ function reply(id: number, answer: () => Promise<FromShard>): void {
     (error) => {
       if (loop!.hasFailed) return;
       const code = error instanceof StoreError ? error.code : "RTA_SHARD_FAULT";
-      self.postMessage({ kind: "refused", id, code, message: String(error?.stack ?? error) });
+      // That one is no failure: its sentence is for whoever asked.
+      const message = code === "RTA_STORE_NO_ROWS" ? error.message : String(error?.stack ?? error);
+      self.postMessage({ kind: "refused", id, code, message });
     },
   );
 }

@@ -145,7 +145,7 @@ export class ShardLife {
   }
 
   async #openPartition(partition: number, signal: AbortSignal): Promise<boolean> {
-    const { storeFolder, storeMemoryMb, processor: options } = this.#start;
+    const { storeFolder, storeMemoryMb, keepsRows, processor: options } = this.#start;
     const waits = () => {
       this.#logger.warn({ partition }, "waits for the partition's files: somebody has them open");
       this.#tellOwned();
@@ -158,6 +158,7 @@ export class ShardLife {
         folder: storeFolder,
         partition,
         memoryLimitMb: storeMemoryMb,
+        keepsRows,
       });
       const processor = await PartitionProcessor.open(store, options, this.#pool, Date.now());
       this.#open.set(partition, { lock, store });

@@ -32,6 +32,8 @@ export interface Config {
   readonly dataFolder: string;
   readonly log: "sqlite" | "kafka";
   readonly store: "duckdb";
+  /** Whether the store keeps events one by one. */
+  readonly keepsRows: boolean;
   /** Null unless `log` is kafka. */
   readonly kafka: KafkaConfig | null;
   /** Origin of the analytics role, for a gateway without it; null = in this process. */
@@ -157,6 +159,7 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
     dataFolder: values.RTA_DATA!,
     log: values.RTA_LOG!,
     store: values.RTA_STORE!,
+    keepsRows: values.RTA_ROWS === "on",
     kafka,
     analyticsUrl: values.RTA_ANALYTICS_URL,
     shards: shardsGiven ?? Math.min(cores, partitions, 64),

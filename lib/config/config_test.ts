@@ -22,6 +22,7 @@ Deno.test("readConfig() gives the documented defaults when nothing is set", () =
     dataFolder: "./data",
     log: "sqlite",
     store: "duckdb",
+    keepsRows: true,
     kafka: null,
     analyticsUrl: null,
     shards: 2,

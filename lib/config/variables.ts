@@ -115,6 +115,12 @@ export const VARIABLES = {
   },
   RTA_LOG: oneOf("sqlite", ["sqlite", "kafka"], "What keeps the event log"),
   RTA_STORE: onlyOne("duckdb", "clickhouse", "What keeps rows and rollups"),
+  RTA_ROWS: oneOf(
+    "on",
+    ["on", "off"],
+    "Whether the store keeps events one by one, or rollups only, which is faster and smaller; fixed " +
+      "when the store is made",
+  ),
   RTA_SHARDS: wholeNumber(
     "",
     1,

@@ -54,6 +54,7 @@ export const REQUEST_REASONS = {
   unsupported_encoding: reason(415, "send the body plain, or with content-encoding gzip or zstd"),
   invalid_encoding: reason(400, "the body cannot be unpacked by its content-encoding"),
   invalid_parameter: reason(400, "a parameter is not valid"),
+  rows_not_kept: reason(409, "single events are not kept here (RTA_ROWS=off); ask for rollups"),
   not_found: reason(404, "there is nothing at this address"),
   method_not_allowed: reason(405, "this address does not answer that method"),
   overloaded: reason(429, "more events arrive than can be stored; try again later"),

@@ -25,6 +25,7 @@ import type { PartitionProcessor } from "./partition_processor.ts";
 import { type Cut, type PartitionReading, readPartition } from "./read_partition.ts";
 import { addRow } from "./rollup_cells.ts";
 import type { ProjectEntry } from "./series_table.ts";
+import { rowsNotKept } from "../store/event_store.ts";
 
 /** Loads after which cells that are missing ever again are given up. */
 const LOADS_MAX = 100;
@@ -103,6 +104,7 @@ async function addRows(
   context: AnswerContext,
 ): Promise<void> {
   if (cuts.length === 0) return;
+  if (!processor.store.keepsRows) throw rowsNotKept("; give a range of whole minutes");
   await context.settle(processor);
   const ranges = new Map<string, { cuts: Cut[]; series: Set<number> }>();
   for (const cut of cuts) {

@@ -27,7 +27,7 @@ const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 /** Told apart from the project seed, so that ids, users and sessions hash differently. */
-const ID_SALT = 0x51ed270b;
+export const ID_SALT = 0x51ed270b;
 const SESSION_SALT = 0x2545f491;
 
 /** Where a record's events go: the memory of one partition. */
@@ -38,6 +38,8 @@ export interface PartitionMemory {
   readonly dedup: DedupIndex;
   readonly sessions: SessionIndex;
   readonly grains: HourGrains;
+  /** False: of the rows only the numbers are noted, and no record is needed after it was applied. */
+  readonly keepsRows: boolean;
   rows: RowBatch;
   delta: RollupDelta;
 }
@@ -85,8 +87,7 @@ export function applyRecord(
 ): void {
   const bytes = record.value;
   const project = memory.series.projectOf(record.project);
-  const source = memory.rows.sources.length;
-  memory.rows.sources.push(bytes);
+  const source = noteSource(memory, bytes);
   if (record.format === "json") {
     const verdict = scanEvent(bytes, 0, bytes.length, record.receivedAtMs, scan);
     if (verdict === SCAN_COMPLETE && isBlank(bytes, scan.end)) {
@@ -120,6 +121,11 @@ export function applyRecord(
     line++;
     lineStart = at;
   }
+}
+
+/** The number by which rows name their bytes. */
+function noteSource({ keepsRows, rows }: PartitionMemory, bytes: Uint8Array): number {
+  return keepsRows ? rows.sources.push(bytes) - 1 : 0;
 }
 
 /** Whether it may stand between lines and around a JSON value (RFC 8259, 2). */
@@ -180,8 +186,10 @@ function applyScanned(
   rows.sessionHash[2 * row] = hashed[0];
   rows.sessionHash[2 * row + 1] = hashed[1];
   rows.amount[row] = scan.amount;
-  rows.sourceOf[row] = source;
-  noteStrings(rows, row);
+  if (memory.keepsRows) {
+    rows.sourceOf[row] = source;
+    noteStrings(rows, row);
+  } else rows.sessionStart[row] = scan.sessionStart;
   counts.processed++;
   if (scan.timestampMs > counts.maxTimestampMs) counts.maxTimestampMs = scan.timestampMs;
   const { bySeries } = counts;
@@ -222,9 +230,8 @@ function applyOddLine(
     refused(code, message, line, index);
     return;
   }
-  const source = memory.rows.sources.length;
   const bytes = layOut(verdict.event);
-  memory.rows.sources.push(bytes);
+  const source = noteSource(memory, bytes);
   applyScanned(memory, project, record.receivedAtMs, bytes, source, counts);
 }
 

@@ -27,6 +27,7 @@ class Scene {
       dedup: new DedupIndex(3600, 1 << 16),
       sessions: new SessionIndex(1_800_000, 1 << 16),
       grains: new HourGrains(),
+      keepsRows: true,
       rows: createRowBatch(4),
       delta: new RollupDelta(),
     };

@@ -7,7 +7,7 @@
  */
 import type { BucketEdge, PlanTiles, Tile } from "../query/plan_tiles.ts";
 import { HOUR_MS, MINUTE_MS, SERIES_SPAN } from "../rollup/rollup_delta.ts";
-import { LEVEL_HOUR, LEVEL_MINUTE, type RangeRows } from "../store/event_store.ts";
+import { LEVEL_HOUR, LEVEL_MINUTE, type RangeRows, rowsNotKept } from "../store/event_store.ts";
 import type { AnswerContext } from "./answer_rollups.ts";
 import type { MissingCells } from "./missing_cells.ts";
 import type { PartitionProcessor } from "./partition_processor.ts";
@@ -145,6 +145,10 @@ export async function deriveMinutes(
   context: AnswerContext,
 ): Promise<void> {
   const { cells, series, store } = processor;
+  if (!store.keepsRows) {
+    const at = new Date(hour * HOUR_MS).toISOString();
+    throw rowsNotKept(`; of the hour from ${at} only the whole is known, for it came in late`);
+  }
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     await context.settle(processor);
     const version = cells.version;

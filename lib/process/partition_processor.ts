@@ -81,8 +81,9 @@ export class PartitionProcessor {
   counts: ApplyCounts = newApplyCounts();
   readonly #memory: PartitionMemory;
   #committing: RollupDelta | null = null;
-  /** Records whose bytes the pending rows point into. */
+  /** Records whose bytes the pending rows point into; without rows, the last one alone. */
   #records: LogRecord[] = [];
+  /** Of the oldest record that waits for a commit; 0 = none waits. */
   #firstReceivedAtMs = 0;
   #nextSeq = 0;
   #deltaBytes = 0;
@@ -102,6 +103,7 @@ export class PartitionProcessor {
       dedup: new DedupIndex(Math.ceil(options.dedupWindowMs / 1000), options.dedupBytesMax),
       grains,
       sessions: new SessionIndex(options.sessionGapMs, options.sessionBytesMax),
+      keepsRows: store.keepsRows,
       rows: pool.take(),
       delta: new RollupDelta(),
     };
@@ -179,14 +181,21 @@ export class PartitionProcessor {
         `partition ${this.partition}: record at ${record.offset}, expected ${this.nextOffset}`,
       );
     }
-    if (this.#records.length === 0) this.#firstReceivedAtMs = record.receivedAtMs;
+    if (this.#firstReceivedAtMs === 0) this.#firstReceivedAtMs = record.receivedAtMs;
     const memory = this.#memory;
+    if (!memory.keepsRows) this.#letRecordsGo();
     if (memory.rows.count === 0) memory.rows = this.pool.exchange(memory.rows);
     applyRecord(memory, record, this.counts, refused);
     this.#records.push(record);
     this.nextOffset = record.nextOffset;
     this.lastReceivedAtMs = record.receivedAtMs;
     if (this.pendingSinceMs === 0) this.pendingSinceMs = nowMs;
+  }
+
+  /** Nothing points into records that are applied but the rows; the last one is its giver's still. */
+  #letRecordsGo(): void {
+    releaseRecords(this.#records);
+    this.#records.length = 0;
   }
 
   /** The counts since the last call. */
@@ -212,7 +221,8 @@ export class PartitionProcessor {
     const fromOffset = this.storedOffset;
     const receivedAtMs = this.lastReceivedAtMs;
     const records = this.#records;
-    const firstReceivedAtMs = records.length > 0 ? this.#firstReceivedAtMs : receivedAtMs;
+    const firstReceivedAtMs = this.#firstReceivedAtMs || receivedAtMs;
+    this.#firstReceivedAtMs = 0;
     this.#records = [];
     this.#committing = delta;
     this.#memory.rows = this.pool.take();
@@ -234,6 +244,7 @@ export class PartitionProcessor {
       nextOffset: offset,
       nextSeq,
       lastReceivedAtMs: receivedAtMs,
+      recentSinceMs: Math.min(this.#idsSince(receivedAtMs), this.#sessionsSince(receivedAtMs)),
       newSeries,
       delta: encoded,
     };
@@ -272,16 +283,25 @@ export class PartitionProcessor {
     return { cells: this.cells.dirtyCells() };
   }
 
+  /** Ids received before this are forgotten, ms; with a second more, for it counts in seconds. */
+  #idsSince(lastReceivedAtMs: number): number {
+    return lastReceivedAtMs - this.options.dedupWindowMs - 1000;
+  }
+
+  /** The same of users' last sessions. */
+  #sessionsSince(lastReceivedAtMs: number): number {
+    return lastReceivedAtMs - sessionMemoryMs(this.options.sessionGapMs) - 1000;
+  }
+
   /** Dedup and sessions are functions of the rows: read back those that still matter. */
   async #restoreIndexes(lastReceivedAtMs: number): Promise<void> {
     const { dedup, sessions } = this.#memory;
-    const since = lastReceivedAtMs - this.options.dedupWindowMs - 1000;
-    await this.store.recentIds(since, (idHash, receivedAtMs, count) => {
+    await this.store.recentIds(this.#idsSince(lastReceivedAtMs), (idHash, receivedAtMs, count) => {
       for (let i = 0; i < count; i++) {
         dedup.add(idHash[2 * i], idHash[2 * i + 1], receivedAtMs[i]);
       }
     });
-    const sessionsSince = lastReceivedAtMs - sessionMemoryMs(this.options.sessionGapMs) - 1000;
+    const sessionsSince = this.#sessionsSince(lastReceivedAtMs);
     await this.store.recentSessions(sessionsSince, (user, session, lastMs, receivedMs, count) => {
       for (let i = 0; i < count; i++) {
         sessions.restore(

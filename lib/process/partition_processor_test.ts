@@ -104,11 +104,14 @@ class Partition {
   readonly #pool = new RowBatchPool();
   #clockMs = T0;
 
+  constructor(readonly keepsRows = true) {}
+
   async open(): Promise<void> {
     this.#store = await openDuckdbPartition({
       folder: this.#folder,
       partition: 0,
       memoryLimitMb: 64,
+      keepsRows: this.keepsRows,
     });
     this.processor = await PartitionProcessor.open(this.#store, options, this.#pool, 0);
     this.#memo = new AnswerMemo([this.processor]);
@@ -184,7 +187,7 @@ async function check(partition: Partition, step: Extract<Step, { do: "ask" }>): 
     ...question,
     metric: "users",
     granularity: step.length > 2 * DAY_MS ? "day" : "hour",
-    timeZone: "Asia/Kathmandu",
+    timeZone: partition.keepsRows ? "Asia/Kathmandu" : "Asia/Tokyo",
     groupByType: step.byType,
   });
   assert.ok(summary.ok && series.ok);
@@ -279,24 +282,38 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-Deno.test("PartitionProcessor answers equal a recount over commits, flushes and restarts", async () => {
+const HOUR_MS = 3_600_000;
+/** The same question over whole hours, all that can be asked without rows. */
+function toHours(step: Extract<Step, { do: "ask" }>): Extract<Step, { do: "ask" }> {
+  const from = Math.floor(step.from / HOUR_MS) * HOUR_MS;
+  return { ...step, from, length: Math.ceil((step.length + 1) / HOUR_MS) * HOUR_MS };
+}
+
+for (const keepsRows of [true, false]) {
+  const how = keepsRows ? "" : " without rows";
+  Deno.test(`PartitionProcessor${how} answers equal a recount over commits, flushes and restarts`, () =>
+    recountProperty(keepsRows));
+}
+
+async function recountProperty(keepsRows: boolean): Promise<void> {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 20 }), async (steps) => {
-      const partition = new Partition();
+      const partition = new Partition(keepsRows);
       await partition.open();
       try {
         for (const each of steps) {
           if (each.do === "record") partition.send(each.record);
           else if (each.do === "commit") await partition.processor.commit(0, each.flush);
           else if (each.do === "reopen") await partition.reopen();
-          else await check(partition, each);
+          else await check(partition, keepsRows ? each : toHours(each));
         }
-        const all = {
+        const asked = {
           do: "ask",
           from: T0 - 5 * DAY_MS,
           length: 6 * DAY_MS,
           byType: false,
         } as const;
+        const all = keepsRows ? asked : toHours(asked);
         await check(partition, all);
         await partition.processor.commit(0, true);
         await partition.reopen();
@@ -307,6 +324,69 @@ Deno.test("PartitionProcessor answers equal a recount over commits, flushes and 
     }),
     { numRuns: 60 },
   );
+}
+
+Deno.test("PartitionProcessor without rows refuses what only rows could answer", async () => {
+  const partition = new Partition(false);
+  await partition.open();
+  const event = { user: 1, type: "view", session: null, amount: null };
+  const ask = (from: number, length: number) =>
+    check(partition, { do: "ask", from, length, byType: false });
+  const refused = (says: RegExp) => (error: Error & { code: string }) => {
+    assert.equal(error.code, "RTA_STORE_NO_ROWS");
+    assert.match(error.message, says);
+    return true;
+  };
+  try {
+    const minuteMs = Math.floor(T0 / 60_000) * 60_000;
+    const oldHourMs = Math.floor((T0 - DAY_MS) / HOUR_MS) * HOUR_MS;
+    const at = [minuteMs - 50_000, minuteMs - 10_000, oldHourMs + 60_000, oldHourMs + 3_000_000];
+    const events = at.map((timestampMs, id) => ({ ...event, id, timestampMs }));
+    partition.send({ project: "shop", waitMs: 1, events });
+    for (let round = 0; round < 2; round++) {
+      await ask(minuteMs - 60_000, 60_000);
+      // All events of the minute lie on one side of the cut.
+      await ask(minuteMs - 55_000, 50_000);
+      await assert.rejects(ask(minuteMs - 30_000, 60_000), refused(/rows are not kept.*whole min/));
+      await ask(oldHourMs, HOUR_MS);
+      await assert.rejects(
+        ask(oldHourMs + 1_800_000, HOUR_MS),
+        refused(/the hour from 2023-11-13T/),
+      );
+      await partition.processor.commit(0, round === 0);
+    }
+    assert.equal(partition.processor.pendingRows, 0);
+  } finally {
+    await partition.close();
+  }
+});
+
+Deno.test("PartitionProcessor without rows forgets what dedup and sessions can't ask for", async () => {
+  const partition = new Partition(false);
+  await partition.open();
+  const send = (id: number, waitMs: number) => {
+    const at = { user: 1, type: "view", timestampMs: T0, session: null, amount: null };
+    partition.send({ project: "shop", waitMs, events: [{ id, ...at }] });
+  };
+  const recent = async () => {
+    let count = 0;
+    await partition.processor.store.recentIds(0, (_ids, _received, ids) => count += ids);
+    return count;
+  };
+  try {
+    send(1, 0);
+    await partition.processor.commit(0, true);
+    send(2, WINDOW_MS);
+    await partition.processor.commit(0, true);
+    assert.equal(await recent(), 2, "the session may still be joined");
+    send(3, GAP_MS + 5_000);
+    await partition.processor.commit(0);
+    assert.equal(await recent(), 3, "they go with a flush");
+    await partition.processor.commit(0, true);
+    assert.equal(await recent(), 2);
+  } finally {
+    await partition.close();
+  }
 });
 
 Deno.test("PartitionProcessor counts a pending event of an old hour that the range cuts", async () => {

@@ -53,6 +53,7 @@ export function findPoison(record: LogRecord, check: LineCheck): RecordLine[] {
         dedup: new DedupIndex(SCRATCH_SECONDS, SCRATCH_BYTES),
         sessions: new SessionIndex(1, SCRATCH_BYTES),
         grains: new HourGrains(),
+        keepsRows: true,
         rows: createRowBatch(1),
         delta: new RollupDelta(),
       };

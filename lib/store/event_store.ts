@@ -6,6 +6,10 @@
  * next offset go in ONE transaction, or none of them does. Dedup and session state are functions of
  * the rows, so a restart reads them back from the rows (`recentIds`, `recentSessions`).
  *
+ * A store may be made to keep no rows (`keepsRows` false). Of each event it then keeps only what
+ * those two calls give back, for as long as that matters; all that reads rows is refused with
+ * RTA_STORE_NO_ROWS, whatever the question.
+ *
  * Contract: tests/contract/event_store_contract.ts, over every adapter.
  */
 
@@ -90,6 +94,8 @@ export interface PartitionCommit {
   readonly nextSeq: number;
   /** received_at of the last record applied, ms. */
   readonly lastReceivedAtMs: number;
+  /** Ids and sessions of what was received before this are never asked for again, ms. */
+  readonly recentSinceMs: number;
   /** Series interned since the last commit. */
   readonly newSeries: readonly Series[];
   /** Encoded rollup change of exactly these rows; null when there were none. */
@@ -198,6 +204,8 @@ export interface UserQuery extends Omit<UserEventsQuery, "before"> {
 /** The store of one partition. All methods throw StoreError on an operating failure. */
 export interface PartitionStore {
   readonly partition: number;
+  /** False: events are not kept one by one, and what reads rows throws RTA_STORE_NO_ROWS. */
+  readonly keepsRows: boolean;
   load(): Promise<LoadedPartition>;
   /** Calls `onChunk(idHash pairs, receivedAtMs, count)` for rows received at or after sinceMs. */
   recentIds(
@@ -246,6 +254,7 @@ export type StoreErrorCode =
   | "RTA_STORE_LOCKED"
   | "RTA_STORE_FULL"
   | "RTA_STORE_FORMAT"
+  | "RTA_STORE_NO_ROWS"
   | "RTA_STORE_CORRUPT";
 
 /** An operating failure of the store. */
@@ -254,4 +263,9 @@ export class StoreError extends Error {
     super(message, options);
     this.name = "StoreError";
   }
+}
+
+/** What answers that need single events end in where a store keeps none; `hint`: what works. */
+export function rowsNotKept(hint = ""): StoreError {
+  return new StoreError("RTA_STORE_NO_ROWS", `rows are not kept: RTA_ROWS=off${hint}`);
 }

@@ -65,6 +65,8 @@ export interface ShardPoolOptions {
   readonly storeFolder: string;
   readonly processor: ProcessorOptions;
   readonly storeMemoryMb: number;
+  /** Whether the stores keep events one by one. */
+  readonly keepsRows: boolean;
   readonly commitIntervalMs: number;
   readonly logLevel: LogLevel;
   /** Played by the first shard, once; poison by all of them, always. */
@@ -314,6 +316,7 @@ export class ShardPool {
         healthIndex: slot.index,
         processor,
         storeMemoryMb: options.storeMemoryMb,
+        keepsRows: options.keepsRows,
         commitIntervalMs: options.commitIntervalMs,
         fault: this.#faultOf(slot, isFirstStart),
         logLevel: options.logLevel,

@@ -4,6 +4,7 @@
  * the summary counts them.
  *
  *     kafka-backlog  beside Kafka Streams, franz-go and ConsumerPerformance on the same topic
+ *     kafka-backlog  the same with RTA_ROWS=off: rollups alone, as the peers have them
  *     kafka-memory   the most resident memory of the consumer process in these runs
  *
  * Events that are processed before the ready line are not counted.
@@ -30,11 +31,14 @@ const SPAN_MS = 30 * 60_000;
 const CONSUMER_ROLES = "consumer,analytics";
 /** Rate over that of Kafka Streams, by how the records are written. */
 const BARS: Readonly<Record<RecordForm, number>> = { batched: 1.5, single: 1.0 };
+/** Of rollups alone, records batched: over Kafka Streams, and over franz-go. */
+const ROLLUP_BARS = { streams: 2, franzGo: 1.3 };
 const MEMORY_MB_MAX = 512;
 /** Longest one run may take, by events, ms. */
 const deadlineMs = (events: number) => 60_000 + events / 10;
 
 const PLATFORM = "platform";
+const ROLLUPS_ALONE = "platform, RTA_ROWS=off";
 const STREAMS = "Kafka Streams";
 const LOCAL_STREAMS = "Kafka Streams, counts by partition";
 const FRANZ_GO = "franz-go";
@@ -55,7 +59,7 @@ export const kafkaBacklogStudy: BenchStudy = {
         }
       }
       return [
-        ...(wanted.has("kafka-backlog") ? comparisons.map(backlogRow) : []),
+        ...(wanted.has("kafka-backlog") ? comparisons.flatMap(backlogRows) : []),
         ...(wanted.has("kafka-memory") ? [memoryRow(comparisons)] : []),
       ];
     });
@@ -105,7 +109,10 @@ async function compare(
     return { name, measure: () => measure(context, kafka, own, run) };
   };
   await interleave(context, `${title}, events/s`, [
-    contestant(PLATFORM, () => processBacklog(context, kafka, backlog)),
+    contestant(PLATFORM, () => processBacklog(context, kafka, backlog, "on")),
+    ...(peers === null ? [] : [
+      contestant(ROLLUPS_ALONE, () => processBacklog(context, kafka, backlog, "off")),
+    ]),
     ...(peers === null ? [] : peersOf(context, peers, backlog, contestant)),
   ]);
   await kafka.deleteTopic(backlog.topic);
@@ -150,9 +157,11 @@ async function processBacklog(
   context: BenchContext,
   kafka: KafkaTestbed,
   backlog: Backlog,
+  rows: "on" | "off",
 ): Promise<PeerRun> {
   const { topic, partitions, records, events } = backlog;
-  const env = kafka.platformEnvironment({ topic, partitions, records, roles: CONSUMER_ROLES });
+  const place = { topic, partitions, records, roles: CONSUMER_ROLES };
+  const env = { ...kafka.platformEnvironment(place), RTA_ROWS: rows };
   return await withPlatform(context, { env }, async (server) => {
     const startedAt = performance.now();
     const cpuSeconds = readProcessorSeconds(server.pid);
@@ -167,21 +176,37 @@ async function processBacklog(
   });
 }
 
-function backlogRow(comparison: Comparison): BenchRow {
+/** With rows and without. */
+function backlogRows(comparison: Comparison): BenchRow[] {
   const { records, partitions, events, runs } = comparison;
-  const rate = (name: string) => median(runs.get(name)!.map(perSecond));
-  const [toStreams, toLocal] = [STREAMS, LOCAL_STREAMS].map((name) => rate(PLATFORM) / rate(name));
-  const beside = [...runs].filter(([name]) => name !== PLATFORM)
-    .map(([name, ofPeer]) => `${name}: ${runsText(ofPeer)}`);
-  return {
-    name: `kafka-backlog: ${sizeText(events)} processed and stored, ${partitions} partitions, ` +
-      `records ${records}`,
+  const rate = (name: string) => median((runs.get(name) ?? []).map(perSecond));
+  const beside = [...runs].filter(([name]) => name !== PLATFORM && name !== ROLLUPS_ALONE)
+    .map(([name, ofPeer]) => `${name}: ${runsText(ofPeer)}`).join("; ");
+  const form = `${partitions} partitions, records ${records}`;
+  const over = (name: string, peer: string) => (rate(name) / rate(peer)).toFixed(2);
+  const toStreams = rate(PLATFORM) / rate(STREAMS);
+  const alone = rate(ROLLUPS_ALONE);
+  const { streams, franzGo } = ROLLUP_BARS;
+  const isBarred = records === "batched";
+  return [{
+    name: `kafka-backlog: ${sizeText(events)} processed and stored, ${form}`,
     figure: runsText(runs.get(PLATFORM)!),
-    beside: beside.join("; "),
-    ratio: `${toStreams.toFixed(2)} (to counts by partition ${toLocal.toFixed(2)})`,
+    beside,
+    ratio: `${toStreams.toFixed(2)} (to counts by partition ${over(PLATFORM, LOCAL_STREAMS)})`,
     bar: `>= ${BARS[records]}`,
     met: toStreams >= BARS[records],
-  };
+  }, {
+    name: `kafka-backlog: ${sizeText(events)} to rollups alone (RTA_ROWS=off), ${form}`,
+    figure: runsText(runs.get(ROLLUPS_ALONE)!),
+    beside,
+    ratio: `Kafka Streams ${over(ROLLUPS_ALONE, STREAMS)} (counts by partition ` +
+      `${over(ROLLUPS_ALONE, LOCAL_STREAMS)}), franz-go ${over(ROLLUPS_ALONE, FRANZ_GO)}`,
+    bar: isBarred ? `>= ${streams} of Kafka Streams, >= ${franzGo} of franz-go` : "",
+    met: isBarred
+      ? alone >= streams * rate(STREAMS) &&
+        (!runs.has(FRANZ_GO) || alone >= franzGo * rate(FRANZ_GO))
+      : null,
+  }];
 }
 
 /** The comparison with the most memory. */

@@ -34,7 +34,8 @@ export function eventStoreReadTests(test: StoreTest): void {
   modelTest(test);
 }
 
-function recentTests(test: StoreTest): void {
+/** What dedup and sessions read back; of a store without rows too. */
+export function recentTests(test: StoreTest): void {
   test("recentIds() gives each id received at or after a time", async (place) => {
     const store = await place.open();
     const rows = testRows(6000);

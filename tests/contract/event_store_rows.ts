@@ -137,6 +137,7 @@ export function commitOf(
     nextOffset: firstSeq + rows.length,
     nextSeq: firstSeq + rows.length,
     lastReceivedAtMs: rows.at(-1)?.receivedAtMs ?? BASE_MS,
+    recentSinceMs: 0,
     newSeries: series.takeNew(),
     delta: null,
     ...given,

@@ -18,8 +18,9 @@ import { CellAppender } from "./cell_appender.ts";
 import { toStoreError } from "./duckdb_error.ts";
 import { type Connection, type Database, native } from "./native.ts";
 import { readStream, runSql } from "./read_stream.ts";
+import { RecentAppender } from "./recent_appender.ts";
 import { RowAppender } from "./row_appender.ts";
-import { CATALOG, CREATE_TABLES, FORMAT_VERSION } from "./schema.ts";
+import { CATALOG, CREATE_RECENT, CREATE_TABLES, FORMAT_VERSION } from "./schema.ts";
 
 /** Rows in one row group: 15 chunks. Fixed for the life of the file. */
 const ROW_GROUP_ROWS = 30_720;
@@ -30,12 +31,13 @@ const STORAGE_VERSION = "v1.5.0";
 /** What the writing side needs; replaced as a whole when a commit fails. */
 export interface Writer {
   readonly connection: Connection;
-  readonly rows: RowAppender;
+  readonly rows: RowAppender | RecentAppender;
   readonly cells: CellAppender;
 }
 
 export class DuckdbFile {
   readonly path: string;
+  readonly #keepsRows: boolean;
   readonly #lock: Deno.FsFile;
   readonly #database: Database;
   #writer: Writer | null = null;
@@ -49,14 +51,19 @@ export class DuckdbFile {
   #stopping = false;
   #closed = false;
 
-  private constructor(path: string, lock: Deno.FsFile, database: Database) {
+  private constructor(path: string, keepsRows: boolean, lock: Deno.FsFile, database: Database) {
     this.path = path;
+    this.#keepsRows = keepsRows;
     this.#lock = lock;
     this.#database = database;
   }
 
-  /** Opens the file, makes its tables if it is new, and checks its format version. */
-  static async open(path: string, settings: Readonly<Record<string, string>>): Promise<DuckdbFile> {
+  /** Opens the file, makes its tables if it is new, and checks what it was made for. */
+  static async open(
+    path: string,
+    settings: Readonly<Record<string, string>>,
+    keepsRows = true,
+  ): Promise<DuckdbFile> {
     const lock = lockFile(path);
     let database: Database | null = null;
     try {
@@ -65,8 +72,8 @@ export class DuckdbFile {
       native.set_config(config, "temp_directory", `${path}.tmp`);
       for (const [name, value] of Object.entries(settings)) native.set_config(config, name, value);
       database = await native.open(":memory:", config);
-      await attach(database, path);
-      const file = new DuckdbFile(path, lock, database);
+      await attach(database, path, keepsRows);
+      const file = new DuckdbFile(path, keepsRows, lock, database);
       await file.replaceWriter();
       return file;
     } catch (error) {
@@ -91,8 +98,8 @@ export class DuckdbFile {
     this.#dropWriter();
     const connection = await connect(this.#database);
     try {
-      const [rows, cells] = [new RowAppender(connection), new CellAppender(connection)];
-      this.#writer = { connection, rows, cells };
+      const rows = this.#keepsRows ? new RowAppender(connection) : new RecentAppender(connection);
+      this.#writer = { connection, rows, cells: new CellAppender(connection) };
     } catch (error) {
       native.disconnect_sync(connection);
       throw error;
@@ -172,8 +179,8 @@ export class DuckdbFile {
   }
 }
 
-/** Attaches the file to the database, makes its tables if it is new, checks its format. */
-async function attach(database: Database, path: string): Promise<void> {
+/** Attaches the file to the database, makes its tables if it is new, checks what it was made for. */
+async function attach(database: Database, path: string, keepsRows: boolean): Promise<void> {
   const connection = await native.connect(database);
   try {
     await runSql(
@@ -181,15 +188,18 @@ async function attach(database: Database, path: string): Promise<void> {
       `ATTACH '${path.replaceAll("'", "''")}' AS ${CATALOG}
        (ROW_GROUP_SIZE ${ROW_GROUP_ROWS}, STORAGE_VERSION '${STORAGE_VERSION}'); USE ${CATALOG}`,
     );
-    let tables = 0, format = 0;
-    const tablesSql = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'state'";
-    await readStream(connection, tablesSql, [], (chunk) => [tables] = chunk.int64(0));
-    if (tables === 0) {
-      await runSql(connection, `BEGIN; ${CREATE_TABLES}; COMMIT`);
+    let format = 0;
+    const tables: (string | null)[] = [];
+    const tablesSql = "SELECT table_name FROM duckdb_tables()";
+    await readStream(connection, tablesSql, [], (chunk) => tables.push(...chunk.strings(0)));
+    if (!tables.includes("state")) {
+      const recent = keepsRows ? "" : CREATE_RECENT;
+      await runSql(connection, `BEGIN; ${recent} ${CREATE_TABLES}; COMMIT`);
       return;
     }
     await readStream(connection, "SELECT format FROM state", [], (c) => [format] = c.int32(0));
     if (format !== FORMAT_VERSION) throw formatError(path, format);
+    if (tables.includes("recent") === keepsRows) throw rowsError(path, keepsRows);
   } finally {
     native.disconnect_sync(connection);
   }
@@ -251,5 +261,14 @@ function formatError(path: string, format: number): StoreError {
   return new StoreError(
     "RTA_STORE_FORMAT",
     `store ${path} has format ${format}, this release reads format ${FORMAT_VERSION}: ${fix}`,
+  );
+}
+
+function rowsError(path: string, keepsRows: boolean): StoreError {
+  const [made, asked] = keepsRows ? ["off", "on"] : ["on", "off"];
+  return new StoreError(
+    "RTA_STORE_FORMAT",
+    `store ${path} was made with RTA_ROWS=${made}, and RTA_ROWS is ${asked} now: set it back, or ` +
+      "use another data folder",
   );
 }

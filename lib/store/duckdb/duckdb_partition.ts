@@ -20,13 +20,14 @@ import type {
   UserEventsQuery,
   UserTotals,
 } from "../event_store.ts";
-import { StoreError } from "../event_store.ts";
+import { rowsNotKept, StoreError } from "../event_store.ts";
 import { deleteCellsSql } from "./cell_appender.ts";
 import { isInvalidated, isOutOfMemory, toStoreError } from "./duckdb_error.ts";
 import { DuckdbFile, sizeOf, type Writer } from "./duckdb_file.ts";
 import { type Connection, native } from "./native.ts";
 import * as queries from "./partition_queries.ts";
 import { inSnapshot, runSql } from "./read_stream.ts";
+import { deleteRecentSql } from "./recent_appender.ts";
 import { createAppender } from "./table_appender.ts";
 
 /** A commit of more rows than this is part of catching up. */
@@ -47,10 +48,13 @@ export interface DuckdbSettings {
   readonly config: Readonly<Record<string, string>> & { readonly memory_limit: string };
   /** Memory that it may keep between one piece of work and the next, as DuckDB writes sizes. */
   readonly keptMemory: string;
+  /** Whether rows are kept; fixed when the file is made. */
+  readonly keepsRows: boolean;
 }
 
 export class DuckdbPartition implements PartitionStore {
   readonly partition: number;
+  readonly keepsRows: boolean;
   readonly #settings: DuckdbSettings;
   #file: DuckdbFile;
   #nextDelta: number;
@@ -72,6 +76,7 @@ export class DuckdbPartition implements PartitionStore {
     nextDelta: number,
   ) {
     this.partition = partition;
+    this.keepsRows = settings.keepsRows;
     this.#settings = settings;
     this.#file = file;
     this.#nextDelta = nextDelta;
@@ -82,7 +87,7 @@ export class DuckdbPartition implements PartitionStore {
     path: string,
     settings: DuckdbSettings,
   ): Promise<DuckdbPartition> {
-    const file = await DuckdbFile.open(path, settings.config);
+    const file = await DuckdbFile.open(path, settings.config, settings.keepsRows);
     try {
       const nextDelta = await file.read(queries.nextDeltaId);
       return new DuckdbPartition(partition, settings, file, nextDelta);
@@ -100,7 +105,10 @@ export class DuckdbPartition implements PartitionStore {
     sinceMs: number,
     onChunk: (idHash: Uint32Array, receivedAtMs: Float64Array, count: number) => void,
   ): Promise<void> {
-    const done = this.#read("recentIds", (c) => queries.readRecentIds(c, sinceMs, onChunk));
+    const { keepsRows } = this;
+    const done = this.#read("recentIds", (c) => {
+      return queries.readRecentIds(c, keepsRows, sinceMs, onChunk);
+    });
     return this.#trimAfter(done);
   }
 
@@ -108,8 +116,9 @@ export class DuckdbPartition implements PartitionStore {
     sinceMs: number,
     onChunk: Parameters<PartitionStore["recentSessions"]>[1],
   ): Promise<void> {
+    const { keepsRows } = this;
     const done = this.#read("recentSessions", (c) => {
-      return queries.readRecentSessions(c, sinceMs, onChunk);
+      return queries.readRecentSessions(c, keepsRows, sinceMs, onChunk);
     });
     return this.#trimAfter(done);
   }
@@ -123,11 +132,11 @@ export class DuckdbPartition implements PartitionStore {
   }
 
   rowsInRange(fromMs: number, toMs: number, series: readonly number[] | null): Promise<RangeRows> {
-    return this.#read("rowsInRange", (c) => queries.readRowsInRange(c, fromMs, toMs, series));
+    return this.#readRows("rowsInRange", (c) => queries.readRowsInRange(c, fromMs, toMs, series));
   }
 
   userEvents(query: UserEventsQuery): Promise<StoredEvent[]> {
-    return this.#read("userEvents", (c) => queries.readUserEvents(c, query));
+    return this.#readRows("userEvents", (c) => queries.readUserEvents(c, query));
   }
 
   userTotals(
@@ -138,7 +147,7 @@ export class DuckdbPartition implements PartitionStore {
     userHash?: readonly [low: number, high: number],
   ): Promise<UserTotals | null> {
     const user = { project, userId, fromMs, toMs, userHash };
-    return this.#read("userTotals", (c) => queries.readUserTotals(c, user));
+    return this.#readRows("userTotals", (c) => queries.readUserTotals(c, user));
   }
 
   commit(commit: PartitionCommit, flush: CellFlush | null): Promise<void> {
@@ -205,6 +214,7 @@ export class DuckdbPartition implements PartitionStore {
     if (commit.rows.count > 0) await writer.rows.append(commit.rows);
     if (commit.newSeries.length > 0) appendSeries(connection, commit);
     if (flush !== null) {
+      if (!this.keepsRows) await runSql(connection, deleteRecentSql(commit.recentSinceMs));
       for (const sql of deleteCellsSql(flush.cells)) await runSql(connection, sql);
       await writer.cells.append(flush.cells);
       await runSql(connection, "DELETE FROM deltas");
@@ -280,6 +290,11 @@ export class DuckdbPartition implements PartitionStore {
     });
   }
 
+  /** A read of rows: refused where there are none, whoever asks. */
+  #readRows<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.keepsRows ? this.#read(doing, work) : Promise.reject(rowsNotKept());
+  }
+
   async #read<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T> {
     if (this.#closed) throw this.#closedError();
     if (this.#invalidated) await this.#takeTurn(() => this.#reopenIfInvalidated());
@@ -310,7 +325,7 @@ export class DuckdbPartition implements PartitionStore {
     if (!this.#invalidated) return;
     await Promise.allSettled([...this.#reads]);
     this.#file.close();
-    this.#file = await DuckdbFile.open(this.#file.path, this.#settings.config);
+    this.#file = await DuckdbFile.open(this.#file.path, this.#settings.config, this.keepsRows);
     this.#invalidated = false;
   }
 

@@ -24,6 +24,8 @@ export interface DuckdbPartitionOptions {
    * of 65,536 rows, one after the other, at 780,000 rows/s on one core; of 32, 155 and 200 MB.
    */
   readonly memoryLimitMb: number;
+  /** False: it is, or is made, one that keeps no rows. Default true. */
+  readonly keepsRows?: boolean;
 }
 
 /** Opens `events-NNN.duckdb`, or makes it. Throws StoreError. */
@@ -37,11 +39,15 @@ export async function openDuckdbPartition(
   } catch (error) {
     throw toStoreError(error, "open", path);
   }
-  return await DuckdbPartition.open(options.partition, path, duckdbSettings(options.memoryLimitMb));
+  const settings = {
+    ...duckdbSettings(options.memoryLimitMb),
+    keepsRows: options.keepsRows ?? true,
+  };
+  return await DuckdbPartition.open(options.partition, path, settings);
 }
 
 /** Settings of one file; the figures were measured with four files in one process. */
-export function duckdbSettings(memoryLimitMb: number): DuckdbSettings {
+export function duckdbSettings(memoryLimitMb: number): Omit<DuckdbSettings, "keepsRows"> {
   const keptMb = Math.max(KEPT_MEMORY_MB_MIN, memoryLimitMb);
   const config = {
     // One core owns the partition: more threads would only take it from the others.

@@ -64,13 +64,15 @@ export async function nextDeltaId(connection: Connection): Promise<number> {
   return next;
 }
 
-/** Streams id hash and time of ingest of the rows received at or after `sinceMs`, in log order. */
+/** Streams id hash and time of ingest of what was received at or after `sinceMs`, in log order. */
 export async function readRecentIds(
   connection: Connection,
+  keepsRows: boolean,
   sinceMs: number,
   onChunk: (idHash: Uint32Array, receivedAtMs: Float64Array, count: number) => void,
 ): Promise<void> {
-  const sql = "SELECT id_hash, received_at FROM events WHERE received_at >= ?";
+  const table = keepsRows ? "events" : "recent";
+  const sql = `SELECT id_hash, received_at FROM ${table} WHERE received_at >= ?`;
   await readStream(connection, sql, [timeValue(sinceMs)], (chunk) => {
     onChunk(chunk.pairs(0), chunk.int64(1), chunk.count);
   });
@@ -79,6 +81,7 @@ export async function readRecentIds(
 /** Streams, by user, the derived session of the latest event time; see PartitionStore. */
 export async function readRecentSessions(
   connection: Connection,
+  keepsRows: boolean,
   sinceMs: number,
   onChunk: (
     userHash: Uint32Array,
@@ -88,9 +91,10 @@ export async function readRecentSessions(
     count: number,
   ) => void,
 ): Promise<void> {
+  const [table, isDerived] = keepsRows ? ["events", "session_id IS NULL"] : ["recent", "derived"];
   const sql = `
     SELECT user_hash, arg_max(session_hash, timestamp), max(timestamp), max(received_at)
-    FROM events WHERE received_at >= ? AND session_id IS NULL GROUP BY user_hash`;
+    FROM ${table} WHERE received_at >= ? AND ${isDerived} GROUP BY user_hash`;
   await readStream(connection, sql, [timeValue(sinceMs)], (c) => {
     onChunk(c.pairs(0), c.pairs(1), c.int64(2), c.int64(3), c.count);
   });

@@ -24,6 +24,20 @@ export const FORMAT_VERSION = 1;
 export const CATALOG = "store";
 
 /**
+ * What a partition without rows has beside the tables below, and how it is known: what dedup and
+ * sessions need of recent events. `derived` is false when the client named the session.
+ */
+export const CREATE_RECENT = `
+CREATE TABLE recent(
+  received_at TIMESTAMP_MS USING COMPRESSION 'bitpacking',
+  id_hash ${HASH},
+  user_hash ${HASH},
+  session_hash ${HASH},
+  timestamp TIMESTAMP_MS USING COMPRESSION 'bitpacking',
+  derived BOOLEAN);
+`;
+
+/**
  * Statements that make an empty partition. An event whose properties are longer than one value has
  * '' there (which is no JSON) and its text in the parts of `long_properties`; `cell_parts.sketch`
  * is the WANT_* bit of the sketch.
