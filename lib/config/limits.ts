@@ -193,6 +193,8 @@ export const FILTER_DEPTH_MAX = 3;
 export const FILTER_VALUES_MAX = 100;
 /** Longest name or text of a filter, UTF-16 code units. */
 export const FILTER_TEXT_CHARS_MAX = 1_024;
+/** Most filters that one scan tells its rows by. */
+export const SCAN_MATCHES_MAX = 31;
 /** Most events on one page of a user's events. */
 export const USER_EVENTS_PAGE_MAX = 1_000;
 /** Events on one page of a user's events unless `limit` says otherwise. */

@@ -13,6 +13,8 @@
  * Contract: tests/contract/event_store_contract.ts, over every adapter.
  */
 
+import type { Filter, Subject } from "../query/filter/filter.ts";
+
 /**
  * Rows as a struct of arrays. 64-bit values are pairs of 32-bit words, low word first, so that the
  * hot path never makes a BigInt; [2 * i] is the low word of row i and [2 * i + 1] the high word.
@@ -201,6 +203,55 @@ export interface UserQuery extends Omit<UserEventsQuery, "before"> {
   readonly before: EventPlace | null;
 }
 
+/** Columns of rows that a scan can give. */
+export type RowColumn = "seq" | "user_hash" | "session_hash" | "timestamp" | "amount";
+
+/** Which rows to read, and what of them. */
+export interface RowScan {
+  readonly project: string;
+  /** [fromMs, toMs) by event time. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** null = all. */
+  readonly filter: Filter | null;
+  readonly columns: readonly RowColumn[];
+  /** Filters to tell each row by, at most SCAN_MATCHES_MAX: bit i of `match` is for filter i. */
+  readonly matches: readonly Filter[];
+  /** Rows that none of `matches` matches are given as well. */
+  readonly keepsUnmatched: boolean;
+  /** Whose text views to give (lib/query/filter/filter.ts); slow where there are many rows. */
+  readonly values: readonly Subject[];
+  /** Only users whose hash leaves the remainder `index` when divided by `of`; null = all. */
+  readonly userPart: { readonly index: number; readonly of: number } | null;
+}
+
+/** Some rows of a scan; what was not asked for is null. */
+export interface ScannedRows {
+  readonly count: number;
+  /** Event types by series id; the same for all rows of a scan. */
+  readonly types: ReadonlyMap<number, string>;
+  readonly series: Int32Array;
+  readonly seq: Float64Array | null;
+  /** uint64 pairs, low word first. */
+  readonly userHash: Uint32Array | null;
+  readonly sessionHash: Uint32Array | null;
+  /** ms since the epoch. */
+  readonly timestampMs: Float64Array | null;
+  /** NaN = none. */
+  readonly amount: Float64Array | null;
+  readonly match: Int32Array | null;
+  /** By subject, then by row. */
+  readonly values: readonly (readonly (string | null)[])[];
+}
+
+/** Property keys that may or may not be in use. */
+export interface KeyQuery {
+  readonly project: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly keys: readonly string[];
+}
+
 /** The store of one partition. All methods throw StoreError on an operating failure. */
 export interface PartitionStore {
   readonly partition: number;
@@ -234,6 +285,17 @@ export interface PartitionStore {
   readCells(query: CellQuery): Promise<StoredCell[]>;
   /** Committed rows with fromMs <= timestamp < toMs of the named series (null = all). */
   rowsInRange(fromMs: number, toMs: number, series: readonly number[] | null): Promise<RangeRows>;
+  /**
+   * Calls `onRows` for committed rows, chunk by chunk, in any order (`seq` is the log's). An aborted signal ends the scan
+   * soon and rejects with its reason, as it does for every read that takes one.
+   */
+  scanRows(
+    scan: RowScan,
+    onRows: (rows: ScannedRows) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Of the keys, those that a property of any committed event in the range has. */
+  knownKeys(query: KeyQuery, signal: AbortSignal): Promise<string[]>;
   userEvents(query: UserEventsQuery): Promise<StoredEvent[]>;
   userTotals(
     project: string,

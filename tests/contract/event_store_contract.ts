@@ -11,6 +11,7 @@ import {
   StoreError,
 } from "../../lib/store/event_store.ts";
 import { eventStoreReadTests } from "./event_store_reads.ts";
+import { eventStoreScanTests } from "./event_store_scans.ts";
 import {
   BASE_MS,
   batchOf,
@@ -49,6 +50,7 @@ export function eventStoreContract(name: string, make: () => Promise<StorePlace>
   concurrencyTests(test);
   closeTests(test);
   eventStoreReadTests(test);
+  eventStoreScanTests(test);
 }
 
 function commitTests(test: StoreTest): void {

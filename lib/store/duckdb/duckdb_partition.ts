@@ -10,11 +10,14 @@
 import type {
   CellFlush,
   CellQuery,
+  KeyQuery,
   Level,
   LoadedPartition,
   PartitionCommit,
   PartitionStore,
   RangeRows,
+  RowScan,
+  ScannedRows,
   StoredCell,
   StoredEvent,
   UserEventsQuery,
@@ -28,6 +31,7 @@ import { type Connection, native } from "./native.ts";
 import * as queries from "./partition_queries.ts";
 import { inSnapshot, runSql } from "./read_stream.ts";
 import { deleteRecentSql } from "./recent_appender.ts";
+import { readKnownKeys, scanRows } from "./row_scan.ts";
 import { createAppender } from "./table_appender.ts";
 
 /** A commit of more rows than this is part of catching up. */
@@ -41,6 +45,12 @@ const TRIM_EVERY_READS = 64;
 
 /** A log of writes longer than this is checkpointed even if reads have to wait for it, bytes. */
 const WAL_BYTES_MAX = 16 * 1024 * 1024;
+
+/** The same while rows are scanned, bytes. */
+const WAL_BYTES_SCANNED_MAX = 4 * WAL_BYTES_MAX;
+
+/** An interrupt between two of DuckDB's own steps is lost: it is given again until it works. */
+const INTERRUPT_EVERY_MS = 20;
 
 /** How a partition's database is to be set up. */
 export interface DuckdbSettings {
@@ -66,6 +76,9 @@ export class DuckdbPartition implements PartitionStore {
   #untrimmedRows = 0;
   #untrimmedReads = 0;
   #trimming = false;
+  /** Scans that run or wait, and whether trimming was put off for one. */
+  #scanning = 0;
+  #untrimmed = false;
   #walBytes = 0;
   readonly #reads = new Set<Promise<unknown>>();
 
@@ -133,6 +146,18 @@ export class DuckdbPartition implements PartitionStore {
 
   rowsInRange(fromMs: number, toMs: number, series: readonly number[] | null): Promise<RangeRows> {
     return this.#readRows("rowsInRange", (c) => queries.readRowsInRange(c, fromMs, toMs, series));
+  }
+
+  scanRows(
+    scan: RowScan,
+    onRows: (rows: ScannedRows) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#scan("scanRows", (c) => scanRows(c, scan, onRows), signal);
+  }
+
+  knownKeys(query: KeyQuery, signal: AbortSignal): Promise<string[]> {
+    return this.#scan("knownKeys", (c) => readKnownKeys(c, query), signal);
   }
 
   userEvents(query: UserEventsQuery): Promise<StoredEvent[]> {
@@ -249,7 +274,10 @@ export class DuckdbPartition implements PartitionStore {
    */
   async #checkpoint(): Promise<void> {
     const file = this.#file;
-    if (this.#closed || this.#invalidated || sizeOf(`${file.path}.wal`) <= WAL_BYTES_MAX) return;
+    const walBytes = sizeOf(`${file.path}.wal`);
+    // A scan takes seconds, in which commits would wait behind this; the next commit tries again.
+    const limit = this.#scanning > 0 ? WAL_BYTES_SCANNED_MAX : WAL_BYTES_MAX;
+    if (this.#closed || this.#invalidated || walBytes <= limit) return;
     try {
       await file.withoutReads(() => runSql(file.writer.connection, "CHECKPOINT"));
     } catch (error) {
@@ -280,6 +308,8 @@ export class DuckdbPartition implements PartitionStore {
    */
   async #trimMemory(): Promise<void> {
     if (this.#closed || this.#invalidated) return;
+    this.#untrimmed = this.#scanning > 0;
+    if (this.#untrimmed) return;
     this.#untrimmedRows = this.#untrimmedReads = 0;
     const { connection } = this.#file.writer;
     const setLimit = (limit: string) =>
@@ -313,6 +343,27 @@ export class DuckdbPartition implements PartitionStore {
     }
   }
 
+  /** A read that may take long, and ends when the signal is aborted. */
+  async #scan<T>(
+    doing: string,
+    work: (connection: Connection) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    this.#scanning++;
+    try {
+      return await this.#read(doing, (connection) => {
+        return interruptedBy(signal, connection, () => work(connection));
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      this.#scanning--;
+      if (this.#untrimmed && this.#scanning === 0) this.#trimSoon();
+    }
+  }
+
   /** Does `work` once all that was asked of the writing side before is done, failed or not. */
   #takeTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#lastTurn.then(work);
@@ -331,6 +382,29 @@ export class DuckdbPartition implements PartitionStore {
 
   #closedError(): StoreError {
     return new StoreError("RTA_STORE_UNAVAILABLE", `store ${this.#file.path} is closed`);
+  }
+}
+
+/** Runs `work`; once the signal is aborted it soon rejects with its reason. */
+async function interruptedBy<T>(
+  signal: AbortSignal,
+  connection: Connection,
+  work: () => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  let again: ReturnType<typeof setInterval> | undefined;
+  const interrupt = () => {
+    native.interrupt(connection);
+    again = setInterval(() => native.interrupt(connection), INTERRUPT_EVERY_MS);
+  };
+  signal.addEventListener("abort", interrupt, { once: true });
+  try {
+    const answer = await work();
+    signal.throwIfAborted();
+    return answer;
+  } finally {
+    clearInterval(again);
+    signal.removeEventListener("abort", interrupt);
   }
 }
 

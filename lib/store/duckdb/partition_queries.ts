@@ -18,9 +18,10 @@ import type {
 } from "../event_store.ts";
 import { WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "../event_store.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
+import { readTypeNames, timeValue } from "./filter_sql.ts";
 import { readLongProperties } from "./long_properties.ts";
 import type { Connection, Value } from "./native.ts";
-import { pairValue, readStream, textValue, timestampValue } from "./read_stream.ts";
+import { pairValue, readStream, textValue } from "./read_stream.ts";
 import { PART_BYTES_MAX } from "./schema.ts";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -31,9 +32,6 @@ const SKETCH_NAMES = new Map<number, "users" | "sessions" | "amounts">([
   [WANT_SESSIONS, "sessions"],
   [WANT_AMOUNTS, "amounts"],
 ]);
-
-/** Latest time a TIMESTAMP_MS is compared with: 9999-12-31. */
-const TIME_MAX_MS = 253_402_300_799_999;
 
 /** Where the partition left off: offset, series and unflushed deltas. */
 export async function loadPartition(connection: Connection): Promise<LoadedPartition> {
@@ -193,7 +191,7 @@ export async function readUserEvents(
   connection: Connection,
   query: UserEventsQuery,
 ): Promise<StoredEvent[]> {
-  const types = await readTypes(connection, query.project);
+  const types = await readTypeNames(connection, query.project);
   const where = userFilter(query, types);
   const { before } = query;
   let page = "";
@@ -224,7 +222,7 @@ export async function readUserTotals(
   connection: Connection,
   user: Omit<UserEventsQuery, "limit" | "before">,
 ): Promise<UserTotals | null> {
-  const where = userFilter(user, await readTypes(connection, user.project));
+  const where = userFilter(user, await readTypeNames(connection, user.project));
   const sql = `SELECT count(*), count(DISTINCT session_hash), min(timestamp), max(timestamp)
     FROM events WHERE ${where.sql}`;
   let totals: UserTotals | null = null;
@@ -234,17 +232,6 @@ export async function readUserTotals(
     if (events > 0) totals = { events, sessions, firstSeenMs, lastSeenMs };
   });
   return totals;
-}
-
-/** Event types of a project by series. */
-async function readTypes(connection: Connection, project: string): Promise<Map<number, string>> {
-  const types = new Map<number, string>();
-  const sql = "SELECT id, type FROM series WHERE project = ? AND type IS NOT NULL";
-  await readStream(connection, sql, [textValue(project)], (chunk) => {
-    const ids = chunk.int32(0);
-    chunk.strings(1).forEach((type, i) => types.set(ids[i], type!));
-  });
-  return types;
 }
 
 /** The rows of one user of one project in a time range; the hash narrows them down first. */
@@ -303,11 +290,6 @@ function joinRows(parts: readonly RangeRows[]): RangeRows {
     at += part.count;
   }
   return rows;
-}
-
-/** Bounds may be infinite or fractions: time is whole ms within what a TIMESTAMP_MS holds. */
-function timeValue(ms: number): Value {
-  return timestampValue(Math.min(TIME_MAX_MS, Math.max(0, ms)));
 }
 
 function inSeries(series: readonly number[] | null): string {
