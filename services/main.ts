@@ -367,15 +367,20 @@ class Platform implements Served {
       }
     };
     const { kind, partitions } = this.#backend;
+    const partitionsOf = (userId: string): number | null => {
+      const bytes = encoder.encode(userId);
+      // On Kafka other producers may place by other keys, and partitions may be added.
+      return kind === "sqlite" ? partitionOf(bytes, 0, bytes.length, partitions) : null;
+    };
     return {
       now: Date.now,
       askShards: (plan) => ask("rollups", () => this.#pool!.askRollups(plan)),
       askUser: (query) => {
-        const bytes = encoder.encode(query.userId);
-        const own = partitionOf(bytes, 0, bytes.length, partitions);
-        // On Kafka other producers may place by other keys, and partitions may be added.
-        const partition = kind === "sqlite" ? own : null;
-        return ask("user", () => this.#pool!.askUser(partition, query));
+        return ask("user", () => this.#pool!.askUser(partitionsOf(query.userId), query));
+      },
+      askRows: (question, signal, userId) => {
+        const partition = userId === undefined ? null : partitionsOf(userId);
+        return ask(question.kind, () => this.#pool!.askRows(partition, question, signal));
       },
     };
   }

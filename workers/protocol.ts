@@ -6,6 +6,7 @@ import type { LogLevel } from "../lib/config/config.ts";
 import type { KafkaLogSettings } from "../lib/log/kafka/settings.ts";
 import type { RollupPartial } from "../lib/query/partial.ts";
 import type { RollupPlan } from "../lib/query/plan.ts";
+import type { RowAnswer, RowQuestion } from "../lib/query/row_question.ts";
 import type { ProcessorOptions } from "../lib/process/partition_processor.ts";
 import type { StoredEvent, UserQuery, UserTotals } from "../lib/store/event_store.ts";
 
@@ -91,6 +92,20 @@ export interface AskUser {
   readonly query: UserQuery;
 }
 
+/** To the rows of every partition of the shard, or of the one named. */
+export interface AskRows {
+  readonly kind: "rows";
+  readonly id: number;
+  readonly partition: number | null;
+  readonly question: RowQuestion;
+}
+
+/** Nobody waits for the answer of these rows any more. */
+export interface CancelRows {
+  readonly kind: "cancel";
+  readonly id: number;
+}
+
 /** Commits all that was applied, closes, answers `stopped`. */
 export interface StopShard {
   readonly kind: "stop";
@@ -102,7 +117,14 @@ export interface TellSuspects {
   readonly suspects: readonly Suspect[];
 }
 
-export type ToShard = StartShard | AskRollups | AskUser | TellSuspects | StopShard;
+export type ToShard =
+  | StartShard
+  | AskRollups
+  | AskUser
+  | AskRows
+  | CancelRows
+  | TellSuspects
+  | StopShard;
 
 /** A shard's part of an answer, and the partitions that it is made of. */
 export interface RollupAnswer {
@@ -133,6 +155,7 @@ export type FromShard =
   | { readonly kind: "ready" }
   | { readonly kind: "rollups"; readonly id: number; readonly answer: RollupAnswer }
   | { readonly kind: "user"; readonly id: number; readonly answers: readonly UserAnswer[] }
+  | { readonly kind: "rows"; readonly id: number; readonly answers: readonly RowAnswer[] }
   /** Partitions that run now, and those assigned whose files somebody else still has open. */
   | {
     readonly kind: "owned";

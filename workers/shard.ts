@@ -8,7 +8,16 @@ import { HEARTBEAT_MS } from "../lib/config/limits.ts";
 import { LogError } from "../lib/log/event_log.ts";
 import { StoreError } from "../lib/store/event_store.ts";
 import { createLogger } from "../lib/telemetry/logger.ts";
-import type { FromShard, StartShard, Suspect, ToShard } from "./protocol.ts";
+import type {
+  AskRollups,
+  AskRows,
+  AskUser,
+  FromShard,
+  StartShard,
+  Suspect,
+  ToShard,
+} from "./protocol.ts";
+import { ShardAnswers } from "./shard_answers.ts";
 import { ShardLife } from "./shard_life.ts";
 import type { ShardLoop } from "./shard_loop.ts";
 
@@ -19,6 +28,7 @@ declare const self: {
 };
 
 let loop: ShardLoop | null = null;
+let answers: ShardAnswers | null = null;
 let stopping = false;
 let suspects: readonly Suspect[] = [];
 
@@ -27,19 +37,23 @@ self.onmessage = ({ data }) => {
   else if (data.kind === "suspects") suspects = data.suspects;
   else if (data.kind === "stop") {
     stopping = true;
+    answers?.endRows();
     loop?.stop();
-  } else if (data.kind === "rollups") {
-    reply(data.id, async () => {
-      const answer = await loop!.answer(data.plan);
-      return { kind: "rollups", id: data.id, answer };
-    });
-  } else {
-    reply(data.id, async () => {
-      const answers = await loop!.answerUser(data.partition, data.query);
-      return { kind: "user", id: data.id, answers };
-    });
-  }
+  } else if (data.kind === "cancel") answers?.cancel(data.id);
+  else reply(data.id, () => answer(data));
 };
+
+async function answer(ask: AskRollups | AskUser | AskRows): Promise<FromShard> {
+  const { kind, id } = ask;
+  switch (kind) {
+    case "rollups":
+      return { kind, id, answer: await answers!.rollups(ask.plan) };
+    case "user":
+      return { kind, id, answers: await answers!.user(ask.partition, ask.query) };
+    case "rows":
+      return { kind, id, answers: await answers!.rows(id, ask.question, ask.partition) };
+  }
+}
 
 /**
  * A question that fails is refused; it does not end the shard. One that fails because the shard did
@@ -69,6 +83,7 @@ async function live(start: StartShard): Promise<void> {
   try {
     life = await ShardLife.begin(start, logger, tell, () => suspects);
     loop = life.loop;
+    answers = new ShardAnswers(loop);
     if (stopping) loop.stop();
     await life.run(() => tell({ kind: "ready" }));
   } catch (error) {

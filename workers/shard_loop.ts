@@ -28,19 +28,17 @@ import {
 import { POISON } from "../lib/dead_letter/dead_letter.ts";
 import type { EventLogReader, LogRecord } from "../lib/log/event_log.ts";
 import { releaseRecords } from "../lib/log/release_records.ts";
-import { AnswerMemo } from "../lib/process/answer_memo.ts";
 import type { Committed, PartitionProcessor } from "../lib/process/partition_processor.ts";
 import { findPoison, linesOf, withoutLines } from "../lib/process/poison_lines.ts";
 import { PROGRESS_FRAME } from "../lib/process/progress_frame.ts";
-import type { RollupPlan } from "../lib/query/plan.ts";
 import type { RingWriter } from "../lib/ring/ring.ts";
-import { type EventPlace, StoreError, type UserQuery } from "../lib/store/event_store.ts";
+import { StoreError } from "../lib/store/event_store.ts";
 import { Lane } from "./lane.ts";
 import type { LiveFeed } from "./live_feed.ts";
 import { macrotask } from "./macrotask.ts";
 import { Rest } from "./rest.ts";
 import { SetAside, type SetAsideParts } from "./set_aside.ts";
-import type { RollupAnswer, Suspect, SuspectPlace, UserAnswer } from "./protocol.ts";
+import type { Suspect, SuspectPlace } from "./protocol.ts";
 
 export interface ShardLoopParts {
   readonly reader: EventLogReader;
@@ -58,15 +56,12 @@ export interface ShardLoopParts {
 
 /** Events pulled before the event loop must have its turn. */
 const TURN_EVENTS_MAX = 256;
-/** Later than any event time that ingest accepts, ms since the epoch (year 9999). */
-const END_OF_TIME_MS = 253_402_300_800_000;
 
 export class ShardLoop {
   readonly #parts: ShardLoopParts;
   readonly #lanes: Lane[] = [];
-  /** Of the lanes; the memo looks at the same list. */
+  /** Of the lanes; whoever answers looks at the same list. */
   readonly #processors: PartitionProcessor[] = [];
-  readonly #memo = new AnswerMemo(this.#processors);
   /** Questions being answered: a partition is closed after them. */
   readonly #answering = new Set<Promise<unknown>>();
   #stopping = false;
@@ -86,6 +81,14 @@ export class ShardLoop {
 
   constructor(parts: ShardLoopParts) {
     this.#parts = parts;
+  }
+
+  /** Ends questions that take long: partitions are about to be closed. Set by who answers them. */
+  endQuestions: () => void = () => {};
+
+  /** Partitions that it runs: always the same list, whose members come and go. */
+  get processors(): readonly PartitionProcessor[] {
+    return this.#processors;
   }
 
   /** Whether the shard is broken: nothing more of it is committed. */
@@ -127,7 +130,7 @@ export class ShardLoop {
     this.#lanes.splice(this.#lanes.indexOf(lane), 1);
     this.#processors.splice(this.#processors.indexOf(lane.processor), 1);
     if (this.#catchingUp === lane) this.#catchingUp = null;
-    await Promise.allSettled(this.#answering);
+    await this.#endAnswering();
     this.#report(lane);
   }
 
@@ -182,42 +185,30 @@ export class ShardLoop {
   /** Waits for commits under way, so that files can be closed after a failure. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#lanes.map((lane) => lane.commit));
+    await this.#endAnswering();
+  }
+
+  async #endAnswering(): Promise<void> {
+    this.endQuestions();
     await Promise.allSettled(this.#answering);
   }
 
-  answer(plan: RollupPlan): Promise<RollupAnswer> {
+  /**
+   * Runs a question: what was appended before it is pulled first, and partitions are not closed
+   * before it has ended.
+   */
+  answering<T>(answer: () => Promise<T>): Promise<T> {
     return this.#whileOpen(async () => {
       await this.#pullFirst();
-      const partitions = this.#lanes.map((lane) => lane.partition);
-      const partial = await this.#memo.answer(plan, {
-        settle: async (processor) => {
-          const lane = this.#laneOf(processor.partition);
-          if (lane.commit !== null || processor.hasUncommitted) await this.#startCommit(lane);
-          if (this.#failure) throw this.#failure;
-        },
-        completeUntilMs: (processor) => this.#completeUntilMs(processor),
-      });
-      return { partial, partitions };
+      return await answer();
     });
   }
 
-  /**
-   * What each of its partitions, or that one, knows of a user. Rows are as new as the partition's
-   * last commit, and the answer says how new that is.
-   */
-  answerUser(partition: number | null, query: UserQuery): Promise<UserAnswer[]> {
-    return this.#whileOpen(async () => {
-      await this.#pullFirst();
-      const lanes = this.#lanes.filter((lane) => (partition ?? lane.partition) === lane.partition);
-      return await Promise.all(lanes.map(async ({ processor }) => {
-        const { store, partition } = processor;
-        const completeUntilMs = this.storedUntilMs(partition);
-        const totals = await store.userTotals(query.project, query.userId, 0, END_OF_TIME_MS);
-        const before = query.before && placeIn(partition, query.before);
-        const events = query.limit > 0 ? await store.userEvents({ ...query, before }) : [];
-        return { partition, totals, events, completeUntilMs };
-      }));
-    });
+  /** Resolves when all that a partition had applied is committed. Throws what broke the shard. */
+  async commitApplied(partition: number): Promise<void> {
+    const lane = this.#laneOf(partition);
+    if (lane.commit !== null || lane.processor.hasUncommitted) await this.#startCommit(lane);
+    if (this.#failure) throw this.#failure;
   }
 
   async #whileOpen<T>(answer: () => Promise<T>): Promise<T> {
@@ -239,10 +230,11 @@ export class ShardLoop {
     const { processor } = this.#laneOf(partition);
     return processor.hasUncommitted
       ? processor.storedReceivedAtMs
-      : this.#completeUntilMs(processor);
+      : this.completeUntilMs(processor);
   }
 
-  #completeUntilMs(processor: PartitionProcessor): number {
+  /** Everything received before this was applied, ms since the epoch. */
+  completeUntilMs(processor: PartitionProcessor): number {
     const caughtUp = this.#parts.reader.highWater(processor.partition) <= processor.nextOffset;
     return caughtUp ? this.#parts.now() : processor.lastReceivedAtMs;
   }
@@ -479,12 +471,6 @@ export class ShardLoop {
     const frame = lane.progress(reader, nowMs);
     if (frame !== null && progress.tryWrite(PROGRESS_FRAME, frame)) lane.reported(reader, nowMs);
   }
-}
-
-/** What is before a place of any partition, in this one. */
-function placeIn(own: number, { timestampMs, partition, seq }: EventPlace) {
-  if (own === partition) return { timestampMs, seq };
-  return { timestampMs, seq: own < partition ? Number.MAX_SAFE_INTEGER : -1 };
 }
 
 function asError(thrown: unknown): Error {

@@ -10,6 +10,7 @@ import { openDuckdbPartition } from "../lib/store/duckdb/mod.ts";
 import { waitUntil, withDeadline } from "../tests/support/deadline.ts";
 import { LiveFeed } from "./live_feed.ts";
 import { macrotask } from "./macrotask.ts";
+import { ShardAnswers } from "./shard_answers.ts";
 import { ShardLoop } from "./shard_loop.ts";
 
 const encoder = new TextEncoder();
@@ -81,6 +82,7 @@ class Running {
   /** Rows of each commit. */
   readonly commits: number[] = [];
   readonly #live: LiveFeed;
+  #answers: ShardAnswers | null = null;
   #end: () => Promise<void> = () => Promise.resolve();
 
   constructor() {
@@ -105,6 +107,10 @@ class Running {
       now,
       warn,
     });
+  }
+
+  get answers(): ShardAnswers {
+    return this.#answers ??= new ShardAnswers(this.loop);
   }
 
   async start(): Promise<PartitionProcessor> {
@@ -153,7 +159,7 @@ class Running {
       wantByType: null,
       groupsMax: Infinity,
     };
-    const { partial } = await this.loop.answer(plan);
+    const { partial } = await this.answers.rollups(plan);
     return partial.events.reduce((sum, events) => sum + events, 0);
   }
 

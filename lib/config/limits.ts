@@ -193,6 +193,14 @@ export const FILTER_DEPTH_MAX = 3;
 export const FILTER_VALUES_MAX = 100;
 /** Longest name or text of a filter, UTF-16 code units. */
 export const FILTER_TEXT_CHARS_MAX = 1_024;
+/** How long a question to rows may take unless it says otherwise, ms. */
+export const ROW_QUESTION_MS_DEFAULT = 30 * SECOND_MS;
+/** Longest `timeout_seconds` that a question may give, seconds. */
+export const ROW_QUESTION_SECONDS_MAX = 120;
+/** Property names of an empty answer that are looked up, to say which no event has. */
+export const NOTES_KEYS_MAX = 10;
+/** Questions to rows that one shard works on at a time; more wait. */
+export const ROW_QUESTIONS_MAX = 4;
 /** Most filters that one scan tells its rows by. */
 export const SCAN_MATCHES_MAX = 31;
 /** Most events on one page of a user's events. */

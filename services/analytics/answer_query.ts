@@ -21,6 +21,7 @@ import {
   planSummary,
   type RollupPlan,
 } from "../../lib/query/plan.ts";
+import type { RowAnswer, RowPartialOf, RowQuestion } from "../../lib/query/row_question.ts";
 import { seriesFigures, type SeriesGroup } from "../../lib/query/series.ts";
 import { type SummaryFigures, summaryFigures, type TopFigure } from "../../lib/query/summary.ts";
 import type { Granularity } from "../../lib/query/time_zone.ts";
@@ -59,6 +60,15 @@ export interface AnalyticsPorts {
   askShards(plan: RollupPlan): Promise<RollupPartials>;
   /** Asks the partitions that may have events of the user. A query with limit 0 wants no events. */
   askUser(query: UserQuery): Promise<UserPartials>;
+  /**
+   * Puts the question to the rows of every partition, or, where a user is named, of those that may
+   * have events of that user. Rejects with the signal's reason once that is aborted.
+   */
+  askRows<Q extends RowQuestion>(
+    question: Q,
+    signal: AbortSignal,
+    userId?: string,
+  ): Promise<RowPartials<RowPartialOf<Q>>>;
 }
 
 /** What the shards of this process know. */
@@ -71,6 +81,12 @@ export interface RollupPartials {
 export interface UserPartials {
   /** At least one, unless its partition is missing. */
   readonly answers: readonly UserPartial[];
+  readonly missing: readonly number[];
+}
+
+/** What the rows of the partitions say. */
+export interface RowPartials<Partial> {
+  readonly answers: readonly RowAnswer<Partial>[];
   readonly missing: readonly number[];
 }
 

@@ -39,6 +39,7 @@ function portsOver(
       const partials = shards.map((list) => bruteShard(plan, list, completeUntilMs));
       return Promise.resolve({ partials, missing });
     },
+    askRows: () => Promise.reject(new Error("no rows here")),
     askUser: () => Promise.reject(new Error("not asked here")),
   };
 }

@@ -11,6 +11,7 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { USER_EVENTS_PAGE_DEFAULT, USER_EVENTS_PAGE_MAX } from "../../lib/config/limits.ts";
+import { invalidParameter } from "../../lib/http/json_body.ts";
 import { METRIC_NAMES } from "../../lib/query/metric.ts";
 import { LegacySummarySchema, SeriesSchema, SummarySchema, UserSchema } from "./answer_json.ts";
 import {
@@ -21,7 +22,7 @@ import {
   answerUser,
   type RequestedRange,
 } from "./answer_query.ts";
-import { invalidParameter, QueryParameters } from "./query_parameters.ts";
+import { QueryParameters } from "./query_parameters.ts";
 import { seriesText } from "./series_text.ts";
 
 /** What the routes work with. */

@@ -35,6 +35,7 @@ function openRoutes(
       plans.push(plan);
       return Promise.resolve({ partials: [bruteShard(plan, EVENTS, NOW_MS)], missing: [] });
     },
+    askRows: () => Promise.reject(new Error("no rows here")),
     askUser: (query) => {
       users.push(query);
       const totals = { events: 3, sessions: 1, firstSeenMs: NOW_MS - 5, lastSeenMs: NOW_MS };

@@ -8,29 +8,37 @@
  */
 
 import { ECHO_CHARS_MAX } from "../../lib/config/limits.ts";
-import { timestampOfNumber, timestampOfText } from "../../lib/event/timestamp.ts";
-import { ProblemError } from "../../lib/http/problem.ts";
+import { invalidParameter, protoName, TIME_FORM, timeOf } from "../../lib/http/json_body.ts";
+import type { ProblemError } from "../../lib/http/problem.ts";
+import { allOf, type Filter, isOfType } from "../../lib/query/filter/filter.ts";
+import {
+  type ParsedFilter,
+  parseFilterMap,
+  parseFilterText,
+} from "../../lib/query/filter/parse_filter.ts";
 import type { Granularity } from "../../lib/query/time_zone.ts";
-
-/** Latest time a proto Timestamp can hold, 9999-12-31T23:59:59.999Z, ms since the epoch. */
-const TIMESTAMP_MS_MAX = 253_402_300_799_999;
 
 /** Granularities by their proto numbers; 0 is unspecified. */
 const GRANULARITIES: readonly Granularity[] = ["minute", "hour", "day", "week", "month"];
 
-/** Refusal of one parameter. */
-export function invalidParameter(name: string, detail: string): ProblemError {
-  return new ProblemError("invalid_parameter", detail, { field: name });
-}
+/** `filters[country]` or `filters.country`: an entry of the contract's map, whose keys are free. */
+const MAP_ENTRY = /^filters(?:\[(.+)\]|\.(.+))$/s;
 
 /** The query parameters of one request. Reading a value throws ProblemError when it is bad. */
 export class QueryParameters {
   readonly #values = new Map<string, string[]>();
+  /** The contract's map of filters. */
+  readonly #filters: Record<string, string> = Object.create(null);
 
   /** @param names All parameters that the route knows, by their proto names. */
   constructor(search: URLSearchParams, names: readonly string[]) {
     for (const [sent, value] of search) {
-      const name = sent.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      const entry = MAP_ENTRY.exec(sent);
+      if (entry !== null && names.includes("filters")) {
+        this.#addFilter(entry[1] ?? entry[2], value);
+        continue;
+      }
+      const name = protoName(sent);
       if (!names.includes(name)) throw unknownParameter(sent, names);
       const values = this.#values.get(name) ?? [];
       if (value !== "") values.push(value);
@@ -56,16 +64,28 @@ export class QueryParameters {
   time(name: string): number | null {
     const text = this.text(name);
     if (text === null) return null;
-    const epochMs = /^\d{1,16}(\.\d{1,9})?$/.test(text)
-      ? timestampOfNumber(Number(text))
-      // A query string turns the + of an offset into a space.
-      : timestampOfText(text.replace(/ (?=\d\d:\d\d$)/, "+"));
-    if (!(epochMs >= 0 && epochMs <= TIMESTAMP_MS_MAX)) {
-      const detail = `${name} must be an RFC 3339 date-time such as 2026-01-31T00:00:00Z, ` +
-        "or unix seconds or milliseconds, from 1970 on";
-      throw invalidParameter(name, detail);
-    }
+    const epochMs = timeOf(text);
+    if (Number.isNaN(epochMs)) throw invalidParameter(name, `${name} must be ${TIME_FORM}`);
     return epochMs;
+  }
+
+  /**
+   * All conditions on events: `event_types`, the map `filters[NAME]=text`, and `filter`, a list as
+   * JSON. null = none was given.
+   */
+  filter(): Filter | null {
+    const types = this.list("event_types");
+    const text = this.text("filter");
+    return allOf([
+      types.length === 0 ? null : isOfType(types),
+      filterRead(parseFilterMap(this.#filters, "filters")),
+      text === null ? null : filterRead(parseFilterText(text, "filter")),
+    ]);
+  }
+
+  #addFilter(key: string, value: string): void {
+    if (key in this.#filters) throw invalidParameter(`filters.${key}`, "must be given once");
+    this.#filters[key] = value;
   }
 
   /** true or false; false when missing. */
@@ -94,6 +114,12 @@ export class QueryParameters {
     if (found !== undefined) return found;
     throw invalidParameter(name, `${name} must be one of ${GRANULARITIES.join(", ")}`);
   }
+}
+
+/** The filter, or a refusal as ProblemError. */
+export function filterRead(parsed: ParsedFilter): Filter | null {
+  if (parsed.ok) return parsed.filter;
+  throw invalidParameter(parsed.refusal.parameter, parsed.refusal.detail);
 }
 
 function unknownParameter(sent: string, names: readonly string[]): ProblemError {

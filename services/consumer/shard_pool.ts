@@ -36,10 +36,12 @@ import {
 } from "../../lib/process/progress_frame.ts";
 import type { RollupPartial } from "../../lib/query/partial.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
+import type { RowAnswer, RowPartialOf, RowQuestion } from "../../lib/query/row_question.ts";
 import { createRing, RingReader } from "../../lib/ring/ring.ts";
 import { StoreError, type StoreErrorCode, type UserQuery } from "../../lib/store/event_store.ts";
 import type {
   AskRollups,
+  AskRows,
   AskUser,
   FromShard,
   Intake,
@@ -95,13 +97,20 @@ export interface UserAnswers {
   readonly missing: readonly number[];
 }
 
-type Ask = AskRollups | AskUser;
+/** What the rows of the partitions say. */
+export interface RowAnswers<Partial> {
+  readonly answers: readonly RowAnswer<Partial>[];
+  readonly missing: readonly number[];
+}
+
+type Ask = AskRollups | AskUser | AskRows;
 
 interface Waiting {
   readonly ask: Ask;
   readonly resolve: (answer: FromShard) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: ReturnType<typeof setTimeout>;
+  /** Ends what watches over the time. */
+  readonly stopWaiting: () => void;
 }
 
 interface Slot {
@@ -230,7 +239,7 @@ export class ShardPool {
   /** What the partitions know of a user: all of them, or the one named of the embedded log. */
   async askUser(partition: number | null, query: UserQuery): Promise<UserAnswers> {
     // A shard that is being replaced keeps only questions about its own partitions waiting.
-    const slots = partition === null ? this.#slots : [this.#slots[partition % this.#slots.length]];
+    const slots = partition === null ? this.#slots : [this.#slotOf(partition)];
     const answers = (await Promise.all(slots.map(async (slot) => {
       const answer = await this.#ask(slot, { kind: "user", id: this.#nextId++, partition, query });
       return (answer as Extract<FromShard, { kind: "user" }>).answers;
@@ -242,22 +251,65 @@ export class ShardPool {
     };
   }
 
+  /**
+   * What the rows of all partitions say, or of the one named. Rejects with the signal's reason once
+   * that is aborted; the shards then end their reading.
+   */
+  async askRows<Q extends RowQuestion>(
+    partition: number | null,
+    question: Q,
+    signal: AbortSignal,
+  ): Promise<RowAnswers<RowPartialOf<Q>>> {
+    signal.throwIfAborted();
+    const slots = partition === null ? this.#slots : [this.#slotOf(partition)];
+    const answers = (await Promise.all(slots.map(async (slot) => {
+      const ask: AskRows = { kind: "rows", id: this.#nextId++, partition, question };
+      const answer = await this.#ask(slot, ask, signal);
+      return (answer as Extract<FromShard, { kind: "rows" }>).answers;
+    }))).flat();
+    const missing = this.#missing(answers.map((answer) => answer.partition));
+    return {
+      // The shard answers with the partial that goes with the question's kind.
+      answers: answers as readonly RowAnswer<RowPartialOf<Q>>[],
+      missing: partition === null ? missing : missing.filter((each) => each === partition),
+    };
+  }
+
+  /** Of the embedded log, which deals partitions out in turn. */
+  #slotOf(partition: number): Slot {
+    return this.#slots[partition % this.#slots.length];
+  }
+
   #missing(answered: readonly number[]): number[] {
     const partitions = Math.max(this.#options.partitions, ...answered.map((each) => each + 1));
     return partitionNumbers(partitions).filter((partition) => !answered.includes(partition));
   }
 
-  #ask(slot: Slot, ask: Ask): Promise<FromShard> {
+  /** @param signal ends the waiting in place of QUERY_MS_MAX */
+  #ask(slot: Slot, ask: Ask, signal?: AbortSignal): Promise<FromShard> {
     if (slot.lost) throw new StoreError("RTA_STORE_UNAVAILABLE", "the process is about to end");
     if (slot.waiting.size >= QUERIES_WAITING_MAX) {
       throw new StoreError("RTA_STORE_UNAVAILABLE", "too many questions are waiting for a shard");
     }
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const giveUp = (error: Error) => {
         slot.waiting.delete(ask.id);
-        reject(new StoreError("RTA_STORE_UNAVAILABLE", `no answer within ${QUERY_MS_MAX} ms`));
+        stopWaiting();
+        reject(error);
+      };
+      const timer = signal !== undefined ? undefined : setTimeout(() => {
+        giveUp(new StoreError("RTA_STORE_UNAVAILABLE", `no answer within ${QUERY_MS_MAX} ms`));
       }, QUERY_MS_MAX);
-      slot.waiting.set(ask.id, { ask, resolve, reject, timer });
+      const cancel = () => {
+        if (slot.ready) this.#send(slot, { kind: "cancel", id: ask.id });
+        giveUp(signal!.reason);
+      };
+      signal?.addEventListener("abort", cancel);
+      const stopWaiting = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", cancel);
+      };
+      slot.waiting.set(ask.id, { ask, resolve, reject, stopWaiting });
       if (slot.ready) this.#send(slot, ask);
     });
   }
@@ -386,15 +438,15 @@ export class ShardPool {
     const waiting = slot.waiting.get(data.id);
     if (waiting === undefined) return;
     slot.waiting.delete(data.id);
-    clearTimeout(waiting.timer);
+    waiting.stopWaiting();
     if (data.kind === "refused") {
       waiting.reject(codedError(data.code, data.message));
     } else waiting.resolve(data);
   }
 
   #refuseAll(slot: Slot, reason: string): void {
-    for (const { reject, timer } of slot.waiting.values()) {
-      clearTimeout(timer);
+    for (const { reject, stopWaiting } of slot.waiting.values()) {
+      stopWaiting();
       reject(new StoreError("RTA_STORE_UNAVAILABLE", reason));
     }
     slot.waiting.clear();

