@@ -352,7 +352,7 @@ export class DuckdbPartition implements PartitionStore {
     signal.throwIfAborted();
     this.#scanning++;
     try {
-      return await this.#read(doing, (connection) => {
+      return await this.#readRows(doing, (connection) => {
         return interruptedBy(signal, connection, () => work(connection));
       });
     } catch (error) {
