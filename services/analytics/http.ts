@@ -19,9 +19,9 @@ import {
   answerLegacySummary,
   answerSeries,
   answerSummary,
-  answerUser,
-  type RequestedRange,
 } from "./answer_query.ts";
+import { answerUser } from "./answer_user.ts";
+import type { RequestedRange } from "./asked_range.ts";
 import { QueryParameters } from "./query_parameters.ts";
 import { seriesText } from "./series_text.ts";
 

@@ -25,8 +25,8 @@ import {
   parseFilterMap,
   parseFilterText,
 } from "../../lib/query/filter/parse_filter.ts";
-import type { RequestedRange } from "./answer_query.ts";
 import type { Patience } from "./ask_rows.ts";
+import type { RequestedRange } from "./asked_range.ts";
 import { filterRead } from "./query_parameters.ts";
 
 /** A text that must not be empty. */
