@@ -71,7 +71,7 @@ export class ShardAnswers {
     try {
       await this.#takePlace(cancel.signal);
       try {
-        return await this.#loop.answering(() => this.#readRows(question, partition, cancel.signal));
+        return await this.#loop.answering(() => this.#readRows(question, partition, cancel));
       } finally {
         this.#givePlace();
       }
@@ -94,18 +94,26 @@ export class ShardAnswers {
   async #readRows(
     question: RowQuestion,
     partition: number | null,
-    signal: AbortSignal,
+    cancel: AbortController,
   ): Promise<RowAnswer[]> {
     const loop = this.#loop;
     const asked = loop.processors.filter((each) =>
       (partition ?? each.partition) === each.partition
     );
-    return await Promise.all(asked.map(async ({ store, partition }) => {
+    const reading = asked.map(async ({ store, partition }) => {
       await loop.commitApplied(partition);
       const completeUntilMs = loop.storedUntilMs(partition);
-      const partial = await answerRows(question, store, signal);
+      const partial = await answerRows(question, store, cancel.signal);
       return { partition, partial, completeUntilMs };
-    }));
+    });
+    try {
+      return await Promise.all(reading);
+    } catch (error) {
+      // Nobody wants what the others read any more; the place is free once they have ended.
+      cancel.abort(error);
+      await Promise.allSettled(reading);
+      throw error;
+    }
   }
 
   async #takePlace(signal: AbortSignal): Promise<void> {

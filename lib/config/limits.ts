@@ -56,8 +56,9 @@ export const PATH_LOGGED_CHARS_MAX = 256;
 export const RETRY_AFTER_SECONDS = 1;
 /** Longest text from a caller that an error message repeats, characters. */
 export const ECHO_CHARS_MAX = 64;
-/** Longest a gateway waits for the beginning of an answer that it passes on, ms. */
-export const FORWARD_MS_MAX = 15 * SECOND_MS;
+/** Longest a gateway waits for the beginning of an answer that it passes on, ms: longer than any
+ * question may take (ROW_QUESTION_SECONDS_MAX), so that the answer says what was wrong. */
+export const FORWARD_MS_MAX = 125 * SECOND_MS;
 /** Longest a shutting-down server waits for requests in flight, ms. */
 export const DRAIN_MS_MAX = 8 * SECOND_MS;
 /** A shutting-down server holds its answers back until no request has come for this long, ms, ... */

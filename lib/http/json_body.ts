@@ -37,8 +37,8 @@ export const time = z.unknown().transform((value, context) => {
 /** A whole number, or the decimal text of one. */
 export function wholeNumber(least: number, most: number) {
   return z.unknown().transform((value, context) => {
-    const isNumber = typeof value === "number" || /^-?\d{1,15}$/.test(String(value));
-    const number = isNumber ? Number(value) : NaN;
+    const isText = typeof value === "string" && /^-?\d{1,15}$/.test(value);
+    const number = typeof value === "number" || isText ? Number(value) : NaN;
     if (Number.isInteger(number) && number >= least && number <= most) return number;
     context.addIssue(`must be a whole number from ${least} to ${most}`);
     return z.NEVER;

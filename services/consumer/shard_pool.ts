@@ -262,11 +262,18 @@ export class ShardPool {
   ): Promise<RowAnswers<RowPartialOf<Q>>> {
     signal.throwIfAborted();
     const slots = partition === null ? this.#slots : [this.#slotOf(partition)];
-    const answers = (await Promise.all(slots.map(async (slot) => {
+    const failed = new AbortController();
+    const end = AbortSignal.any([signal, failed.signal]);
+    const asking = slots.map(async (slot) => {
       const ask: AskRows = { kind: "rows", id: this.#nextId++, partition, question };
-      const answer = await this.#ask(slot, ask, signal);
+      const answer = await this.#ask(slot, ask, end);
       return (answer as Extract<FromShard, { kind: "rows" }>).answers;
-    }))).flat();
+    });
+    const answers = (await Promise.all(asking).catch((error) => {
+      // Without this shard's part the others would read for nobody.
+      failed.abort(error);
+      throw error;
+    })).flat();
     const missing = this.#missing(answers.map((answer) => answer.partition));
     return {
       // The shard answers with the partial that goes with the question's kind.

@@ -29,6 +29,7 @@ import {
   type FieldName,
   type Filter,
   isOfType,
+  NUMBER_TEXT,
   type Subject,
 } from "./filter.ts";
 
@@ -63,6 +64,11 @@ type FilterOp = typeof FILTER_OPS[number];
 const OPS: ReadonlySet<string> = new Set(FILTER_OPS);
 const CONDITION_KEYS: ReadonlySet<string> = new Set(["property", "op", "value"]);
 const TIME_FIELDS: ReadonlySet<string> = new Set(["timestamp", "received_at"]);
+/** Fields whose values are numbers in every event. */
+const NUMBER_FIELDS: ReadonlySet<string> = new Set([...TIME_FIELDS, "category", "amount"]);
+const TEXT_FORM =
+  `of at most ${FILTER_TEXT_CHARS_MAX} characters, none of them U+0000 or half of ` +
+  "a surrogate pair";
 const PROPERTY_PREFIX = "properties.";
 const TIME_FORM = "an RFC 3339 date-time such as 2026-01-31T00:00:00Z, or unix seconds or " +
   "milliseconds";
@@ -181,8 +187,7 @@ class FilterReader {
 }
 
 function readSubject(name: unknown, place: string): Subject {
-  const isName = typeof name === "string" && name !== "" && name.length <= FILTER_TEXT_CHARS_MAX;
-  if (isName) return subjectNamed(name);
+  if (isText(name) && name !== "") return subjectNamed(name);
   throw new Refused(
     place,
     `must name a property, or one of the event's fields ${FIELD_NAMES.join(", ")}`,
@@ -213,7 +218,7 @@ function readCondition(
       return isAnyOf(subject, readComparands(field, value, op, valuePlace), op === "not_in");
     case "contains":
     case "starts_with":
-      if (field !== null && (TIME_FIELDS.has(field) || field === "category")) {
+      if (field !== null && NUMBER_FIELDS.has(field)) {
         throw new Refused(`${place}.op`, `${field} is no text; use eq, in, gt, gte, lt or lte`);
       }
       return { kind: op, subject, text: readText(value, op, valuePlace) };
@@ -248,18 +253,16 @@ function readComparands(
 function readComparand(field: FieldName | null, value: unknown, place: string): Comparand {
   if (field !== null && TIME_FIELDS.has(field)) return readTime(value, place);
   if (field === "category") return readCategory(value, place);
+  if (field === "amount") return readAmount(value, place);
   if (typeof value === "boolean") return String(value);
   if (typeof value === "number" && Number.isFinite(value)) return value + 0;
-  if (typeof value === "string" && value.length <= FILTER_TEXT_CHARS_MAX) return value;
-  const length = `of at most ${FILTER_TEXT_CHARS_MAX} characters`;
-  throw new Refused(place, `must be a text ${length}, a number, true or false`);
+  if (isText(value)) return value;
+  throw new Refused(place, `must be a text ${TEXT_FORM}, a number, true or false`);
 }
 
 function readText(value: unknown, op: string, place: string): string {
-  if (typeof value === "string" && value !== "" && value.length <= FILTER_TEXT_CHARS_MAX) {
-    return value;
-  }
-  throw new Refused(place, `${op} takes a text of 1 to ${FILTER_TEXT_CHARS_MAX} characters`);
+  if (isText(value) && value !== "") return value;
+  throw new Refused(place, `${op} takes a text ${TEXT_FORM}, not an empty one`);
 }
 
 function readNumber(
@@ -287,6 +290,13 @@ function readTime(value: unknown, place: string): number {
   throw new Refused(place, `must be ${TIME_FORM}`);
 }
 
+/** An amount is always a number, so a text stands for the number that it is in JSON. */
+function readAmount(value: unknown, place: string): number {
+  const number = typeof value === "string" && NUMBER_TEXT.test(value) ? Number(value) : value;
+  if (typeof number === "number" && Number.isFinite(number)) return number + 0;
+  throw new Refused(place, "amount is a number: the value must be one");
+}
+
 function readCategory(value: unknown, place: string): number {
   const number = typeof value === "string" ? CATEGORY_NUMBERS.get(value) : value;
   if (typeof number === "number" && [...CATEGORY_NUMBERS.values()].includes(number)) return number;
@@ -304,6 +314,12 @@ function reading(read: () => Filter | null): ParsedFilter {
 
 function refusal(parameter: string, detail: string): ParsedFilter {
   return { ok: false, refusal: { parameter, detail } };
+}
+
+/** A text that an event could hold: what events are refused for is in none of them. */
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length <= FILTER_TEXT_CHARS_MAX &&
+    value.isWellFormed() && !value.includes("\0");
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
