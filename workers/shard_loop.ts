@@ -35,7 +35,7 @@ import type { RingWriter } from "../lib/ring/ring.ts";
 import { StoreError } from "../lib/store/event_store.ts";
 import { Lane } from "./lane.ts";
 import type { LiveFeed } from "./live_feed.ts";
-import { macrotask } from "./macrotask.ts";
+import { macrotask } from "../lib/process/macrotask.ts";
 import { Rest } from "./rest.ts";
 import { SetAside, type SetAsideParts } from "./set_aside.ts";
 import type { Suspect, SuspectPlace } from "./protocol.ts";

@@ -9,7 +9,7 @@ import { createRing, RingWriter } from "../lib/ring/ring.ts";
 import { openDuckdbPartition } from "../lib/store/duckdb/mod.ts";
 import { waitUntil, withDeadline } from "../tests/support/deadline.ts";
 import { LiveFeed } from "./live_feed.ts";
-import { macrotask } from "./macrotask.ts";
+import { macrotask } from "../lib/process/macrotask.ts";
 import { ShardAnswers } from "./shard_answers.ts";
 import { ShardLoop } from "./shard_loop.ts";
 

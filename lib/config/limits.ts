@@ -204,6 +204,18 @@ export const NOTES_KEYS_MAX = 10;
 export const ROW_QUESTIONS_MAX = 4;
 /** Most filters that one scan tells its rows by. */
 export const SCAN_MATCHES_MAX = 31;
+/** Rows that a shard groups by user in one pass over a partition; more take several passes. */
+export const USER_ROWS_MAX = 2_000_000;
+/** Passes that one shard works on at a time, 28 bytes a row and more; others wait. */
+export const USER_ROWS_PASSES_MAX = 2;
+/** Rows of one user, or of few whose hashes can't be told apart, that a pass may come to. */
+export const USER_ROWS_OF_ONE_MAX = 8_000_000;
+/** Parts that the users of a partition are divided into at most. */
+export const USER_ROWS_PARTS_MAX = 4_096;
+/** UTF-16 code units of the texts that grouped rows are labelled with, together. */
+export const USER_LABEL_CHARS_MAX = 4 * MIB;
+/** Longest a shard works on a question without letting its other work go on, ms. */
+export const ROW_WORK_SLICE_MS = 8;
 /** Most events on one page of a user's events. */
 export const USER_EVENTS_PAGE_MAX = 1_000;
 /** Events on one page of a user's events unless `limit` says otherwise. */

@@ -221,6 +221,8 @@ export interface RowScan {
   readonly keepsUnmatched: boolean;
   /** Whose text views to give (lib/query/filter/filter.ts); slow where there are many rows. */
   readonly values: readonly Subject[];
+  /** Values of other rows than this matches mean nothing and are not read; missing = all count. */
+  readonly valuesOf?: Filter;
   /** Only users whose hash leaves the remainder `index` when divided by `of`; null = all. */
   readonly userPart: { readonly index: number; readonly of: number } | null;
 }

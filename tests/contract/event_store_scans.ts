@@ -87,6 +87,15 @@ function scopeTests(test: StoreTest): void {
     await store.close();
   });
 
+  test("scanRows() gives no values but of the rows that valuesOf matches", async (place) => {
+    const store = await place.open();
+    await commitMade(store, [{ page: "x", n: 1 }, { page: "y" }, { page: "z", n: "1" }]);
+    const hasN = { kind: "exists", subject: subjectNamed("n"), negated: false } as const;
+    const found = await read(store, { ...ALL, values: [subjectNamed("page")], valuesOf: hasN });
+    assert.deepEqual(found.map(({ values }) => values), [["x"], [null], ["z"]]);
+    await store.close();
+  });
+
   test("scanRows() ends soon when it is aborted, and the store goes on", async (place) => {
     const store = await place.open();
     const series = new TestSeries();

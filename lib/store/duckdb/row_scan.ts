@@ -1,7 +1,7 @@
 /** Scans of rows: filters, masks and the columns named, streamed chunk by chunk. */
 
 import { CATEGORY_NAMES } from "../../event/event.ts";
-import type { Subject } from "../../query/filter/filter.ts";
+import type { Filter, Subject } from "../../query/filter/filter.ts";
 import { propertyKeys } from "../../query/filter/filter.ts";
 import type { KeyQuery, RowColumn, RowScan, ScannedRows } from "../event_store.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
@@ -41,7 +41,7 @@ export async function scanRows(
   const bound: Value[] = [];
   const masks = matches.map((filter) => filterSql(filter, types));
   if (masks.length > 0) selected.push(maskSql(masks, bound));
-  selected.push(...values.map(valueSql));
+  selected.push(...values.map((subject) => valueSql(subject, scan.valuesOf, types, bound)));
   const where = [rangeSql(scan, types, bound), ...onlySql(scan, masks, types, bound)];
   const sql = `SELECT ${selected.join()} FROM ${await tableOf(connection, scan)}
     WHERE ${where.join(" AND ")}`;
@@ -75,7 +75,7 @@ export function rangeSql(
 }
 
 function tableOf(connection: Connection, scan: RowScan): Promise<string> | string {
-  const filters = [scan.filter, ...scan.matches];
+  const filters = [scan.filter, ...scan.matches, scan.valuesOf ?? null];
   const needsProperties = filters.some((filter) => propertyKeys(filter).size > 0) ||
     scan.values.some((subject) => subject.kind === "property");
   return needsProperties ? eventsWithProperties(connection) : "events";
@@ -114,8 +114,19 @@ function onlySql(
   return only;
 }
 
-function valueSql(subject: Subject): string {
-  if (subject.kind === "property") return `${propertyJson(subject.key)}::VARCHAR`;
+function valueSql(
+  subject: Subject,
+  valuesOf: Filter | undefined,
+  types: TypeNames,
+  bound: Value[],
+): string {
+  if (subject.kind === "property") {
+    const json = `${propertyJson(subject.key)}::VARCHAR`;
+    if (valuesOf === undefined) return json;
+    const { sql, values } = filterSql(valuesOf, types);
+    bound.push(...values);
+    return `CASE WHEN ${sql} THEN ${json} END`;
+  }
   switch (subject.name) {
     case "type":
       return "series_id";

@@ -1,0 +1,78 @@
+/**
+ * Gives 64-bit hashes small numbers, 0, 1, 2, ... in the order they first come: open addressing with
+ * linear probing over typed arrays, at most half full, without an object per entry.
+ *
+ * A slot is found by the high word, so that hashes which share low bits (a slice of all users) are
+ * spread as well as others.
+ */
+
+const SLOTS_FIRST = 1_024;
+
+export class DenseIds {
+  /** Id + 1 by slot, 0 = free. */
+  #slots = new Int32Array(SLOTS_FIRST);
+  #low = new Int32Array(SLOTS_FIRST / 2);
+  #high = new Int32Array(SLOTS_FIRST / 2);
+  #count = 0;
+
+  /** How many different hashes there are. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The number of a hash, given as its two words. */
+  idOf(low: number, high: number): number {
+    low |= 0;
+    high |= 0;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = high & mask;
+    for (;;) {
+      const id = slots[slot] - 1;
+      if (id < 0) break;
+      if (this.#low[id] === low && this.#high[id] === high) return id;
+      slot = (slot + 1) & mask;
+    }
+    const id = this.#count++;
+    slots[slot] = id + 1;
+    this.#low[id] = low;
+    this.#high[id] = high;
+    if (this.#count === this.#low.length) this.#grow();
+    return id;
+  }
+
+  lowOf(id: number): number {
+    return this.#low[id] >>> 0;
+  }
+
+  highOf(id: number): number {
+    return this.#high[id] >>> 0;
+  }
+
+  /** All hashes by id, uint64 pairs, low word first. */
+  pairs(): Uint32Array {
+    const pairs = new Uint32Array(2 * this.#count);
+    for (let id = 0; id < this.#count; id++) {
+      pairs[2 * id] = this.#low[id];
+      pairs[2 * id + 1] = this.#high[id];
+    }
+    return pairs;
+  }
+
+  #grow(): void {
+    const low = new Int32Array(2 * this.#low.length);
+    const high = new Int32Array(low.length);
+    low.set(this.#low);
+    high.set(this.#high);
+    const slots = new Int32Array(2 * low.length);
+    const mask = slots.length - 1;
+    for (let id = 0; id < this.#count; id++) {
+      let slot = high[id] & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = id + 1;
+    }
+    this.#low = low;
+    this.#high = high;
+    this.#slots = slots;
+  }
+}
