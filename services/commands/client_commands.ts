@@ -1,4 +1,4 @@
-/** `rta import`, `generate`, `example` and `dlq`: what they take on the command line. */
+/** `rta import`, `generate`, `example`, `dlq`, `query`: what they take on the command line. */
 import process from "node:process";
 import { type Command, InvalidArgumentError } from "commander";
 import { runCommand } from "./command_io.ts";
@@ -6,6 +6,7 @@ import { dlqDropCommand, dlqListCommand, dlqReplayCommand, dlqShowCommand } from
 import { exampleCommand } from "./example_command.ts";
 import { generateCommand } from "./generate_command.ts";
 import { importCommand } from "./import_command.ts";
+import { addQueryCommands } from "./query_commands.ts";
 
 /** Adds the commands that are clients of a running platform. */
 export function addClientCommands(rta: Command): void {
@@ -13,6 +14,7 @@ export function addClientCommands(rta: Command): void {
   addGenerate(rta);
   addExample(rta);
   addDlq(rta);
+  addQueryCommands(rta);
 }
 
 function addImport(rta: Command): void {

@@ -5,11 +5,8 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { createLogger } from "../../lib/telemetry/logger.ts";
-import { createMetrics } from "../../lib/telemetry/metrics.ts";
-import { analyticsRoutes } from "../../services/analytics/http.ts";
-import { createGatewayHandler } from "../../services/gateway/http.ts";
 import type { AnswerScene } from "./answer_scene.ts";
+import { sceneHandler } from "./scene_handler.ts";
 import { TRUTH_END_MS, TRUTH_START_MS, type TruthEvent, truthInstants } from "./truth_events.ts";
 
 const HOUR_MS = 3_600_000;
@@ -75,25 +72,9 @@ export function rangeBody({ fromMs, toMs }: TruthRange): { start: string; end: s
   return { start: new Date(fromMs).toISOString(), end: new Date(toMs).toISOString() };
 }
 
-/** Asks through the gateway's own handler, without a socket; the project goes in a header. */
+/** Asks through the gateway's own handler, without a socket. */
 export function sceneAsker(scene: AnswerScene, project: () => string): Asker {
-  const { ports } = scene;
-  const metrics = createMetrics(0, ports.now);
-  const projectOf = project;
-  const health = () => ({ status: "healthy", logStatus: "healthy" }) as const;
-  const handler = createGatewayHandler({
-    operational: {
-      service: "gateway",
-      metrics,
-      startedAtMs: 0,
-      health,
-      ready: () => ({ ready: true }),
-      now: ports.now,
-    },
-    logger: createLogger("silent"),
-    serviceHealth: { events: health, analytics: health, metrics: health },
-    routes: [analyticsRoutes({ ports, projectOf })],
-  });
+  const handler = sceneHandler(scene, project);
   return (request) =>
     asked(request, (path, init) => {
       return handler(new Request(`http://localhost${path}`, init));

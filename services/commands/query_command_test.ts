@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { AnswerScene } from "../../tests/support/answer_scene.ts";
+import { capturedIo } from "../../tests/support/captured_io.ts";
+import { sceneHandler } from "../../tests/support/scene_handler.ts";
+import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_DONE } from "./command_io.ts";
+import { qualityText, queryCommand } from "./query_command.ts";
+import { seriesKind, summaryKind } from "./query_counts.ts";
+import type { QueryKind, QueryOptions } from "./query_kind.ts";
+
+const HOUR_MS = 3_600_000;
+const START_MS = Date.parse("2026-01-05T00:00:00Z");
+const NOW_MS = START_MS + 24 * HOUR_MS;
+const DAY = { from: "2026-01-05T00:00:00Z", to: "2026-01-06T00:00:00Z" };
+
+/** A shop's day: three users look, two of them buy. */
+const EVENTS = ["ada", "bob", "cyd"].flatMap((user, index) => [
+  { id: `${user}-1`, user_id: user, event_type: "view", timestamp: START_MS + HOUR_MS },
+  ...(user === "cyd" ? [] : [{
+    id: `${user}-2`,
+    user_id: user,
+    event_type: "buy",
+    timestamp: START_MS + (2 + index) * HOUR_MS,
+    amount: 1_200.5,
+    properties: { country: index === 0 ? "DE" : "FR" },
+  }]),
+]);
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+type Run = (kind: QueryKind, options?: QueryOptions, subject?: string) => Promise<Ended>;
+
+/** The shop on a port. `first`: answers that are given before the real ones. */
+async function withShop(use: (run: Run, first: Response[]) => Promise<void>): Promise<void> {
+  await using scene = await AnswerScene.open({ partitions: 2, now: () => NOW_MS });
+  const body = EVENTS.map((event) => JSON.stringify(event)).join("\n");
+  assert.deepEqual((await scene.accept("shop", body, NOW_MS)).rejections, []);
+  await scene.settle();
+  const handler = sceneHandler(scene, () => "shop");
+  const first: Response[] = [];
+  const listen = { port: 0, hostname: "127.0.0.1", onListen() {} };
+  const server = Deno.serve(listen, (request) => first.shift() ?? handler(request));
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  try {
+    await use(async (kind, options = {}, subject = "") => {
+      const io = capturedIo();
+      const code = await queryCommand(kind, subject, { url, ...options }, io);
+      return { code, out: io.out(), err: io.err() };
+    }, first);
+  } finally {
+    await server.shutdown();
+  }
+}
+
+Deno.test("queryCommand() prints tables, CSV or the answer as it came", async () => {
+  await withShop(async (run) => {
+    const people = await run(summaryKind, DAY);
+    assert.deepEqual([people.code, people.err], [EXIT_DONE, ""]);
+    assert.match(people.out, /^Summary, 2026-01-05T00:00:00Z to 2026-01-06T00:00:00Z\n/);
+    assert.match(people.out, /^ {2}revenue +2,401 +100\.0 % +exact$/m);
+    assert.match(people.out, /^ {2}view +3 +60\.0 %$/m);
+
+    const csv = await run(summaryKind, { ...DAY, csv: true });
+    assert.match(csv.out, /^metric,value,change_percentage\r\nevents,5,100\r\n/);
+    assert.match(csv.out, /^events:view,3,\r$/m);
+
+    const json = await run(summaryKind, { ...DAY, json: true });
+    assert.equal(JSON.parse(json.out).total_events, "5");
+  });
+});
+
+Deno.test("seriesKind puts a column for each event type beside the times", async () => {
+  await withShop(async (run) => {
+    const options = { ...DAY, granularity: "day", by: "type", tz: "Europe/Berlin" };
+    const { out } = await run(seriesKind, options);
+    assert.match(out, /, Europe\/Berlin\n\n +time +buy +view\n/);
+    assert.match(out, /^ {2}2026-01-04T23:00:00Z +2 +3$/m);
+    const { code, err } = await run(seriesKind, { ...DAY, by: "country" });
+    assert.deepEqual([code, err.startsWith("rta query: a series is grouped")], [2, true]);
+  });
+});
+
+Deno.test("queryCommand() tells a refusal with its code and place", async () => {
+  await withShop(async (run) => {
+    const { code, out, err } = await run(seriesKind, { metric: "p75:amount" });
+    assert.deepEqual([code, out], [EXIT_NOT_DONE, ""]);
+    assert.match(err, /^rta query: invalid_parameter at metric: /);
+    const later = await run(summaryKind, { from: "yesterday" });
+    assert.match(later.err, /^rta query: --from takes an RFC 3339 time/);
+    const both = await run(summaryKind, { json: true, csv: true });
+    assert.match(both.err, /not both/);
+  });
+});
+
+Deno.test("queryCommand() asks again after 503 and says so", async () => {
+  await withShop(async (run, first) => {
+    const body = JSON.stringify({ code: "store_unavailable", detail: "a shard is starting" });
+    first.push(new Response(body, { status: 503, headers: { "retry-after": "0" } }));
+    const { code, err } = await run(summaryKind, DAY);
+    assert.equal(code, EXIT_DONE);
+    assert.equal(err, "again: store_unavailable: a shard is starting\n");
+  });
+});
+
+Deno.test("queryCommand() says so when nothing answers, and ends when interrupted", async () => {
+  const closed = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const url = `http://127.0.0.1:${closed.addr.port}`;
+  closed.close();
+  const io = capturedIo();
+  assert.equal(await queryCommand(summaryKind, "", { url }, io), EXIT_NOT_DONE);
+  assert.match(io.err(), /nothing answers at .*make run/);
+  const ended = capturedIo({ signal: AbortSignal.abort() });
+  assert.equal(await queryCommand(summaryKind, "", { url }, ended), EXIT_INTERRUPTED);
+});
+
+Deno.test("qualityText() tells notes, what is missing and what is not exact", () => {
+  const answer = {
+    notes: ['no event in the range has the property "plam"'],
+    complete: false,
+    complete_until: "2026-01-05T00:00:00Z",
+    missing_partitions: [1, 3],
+    accuracy: { users: "approximate, error 0.81 %", events: "exact" },
+  };
+  assert.equal(
+    qualityText(answer),
+    'note: no event in the range has the property "plam"\n' +
+      "not complete: counted is what was received until 2026-01-05T00:00:00Z, without partitions " +
+      "1, 3\napproximate, error 0.81 %: users\n",
+  );
+  assert.equal(qualityText({ complete: true, accuracy: { events: "exact" } }), "");
+});

@@ -1,0 +1,26 @@
+/** The gateway's handler over an AnswerScene: the questions that users ask, with or without a socket. */
+import type { Handler } from "../../lib/http/app.ts";
+import { createLogger } from "../../lib/telemetry/logger.ts";
+import { createMetrics } from "../../lib/telemetry/metrics.ts";
+import { analyticsRoutes } from "../../services/analytics/http.ts";
+import { createGatewayHandler } from "../../services/gateway/http.ts";
+import type { AnswerScene } from "./answer_scene.ts";
+
+/** The handler; each request is about the project that is told then. */
+export function sceneHandler(scene: AnswerScene, projectOf: () => string): Handler {
+  const { ports } = scene;
+  const health = () => ({ status: "healthy", logStatus: "healthy" }) as const;
+  return createGatewayHandler({
+    operational: {
+      service: "gateway",
+      metrics: createMetrics(0, ports.now),
+      startedAtMs: 0,
+      health,
+      ready: () => ({ ready: true }),
+      now: ports.now,
+    },
+    logger: createLogger("silent"),
+    serviceHealth: { events: health, analytics: health, metrics: health },
+    routes: [analyticsRoutes({ ports, projectOf })],
+  });
+}
