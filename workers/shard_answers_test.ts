@@ -4,7 +4,7 @@ import { ROW_QUESTIONS_MAX } from "../lib/config/limits.ts";
 import type { KnownKeysQuestion } from "../lib/query/row_question.ts";
 import { StoreError } from "../lib/store/event_store.ts";
 import { withDeadline } from "../tests/support/deadline.ts";
-import { macrotask } from "./macrotask.ts";
+import { macrotask } from "../lib/process/macrotask.ts";
 import { ShardAnswers } from "./shard_answers.ts";
 import type { ShardLoop } from "./shard_loop.ts";
 
