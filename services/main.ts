@@ -35,6 +35,7 @@ import type { ShardFault } from "../workers/protocol.ts";
 import type { AnalyticsPorts } from "./analytics/answer_query.ts";
 import { analyticsRoutes, legacyAnalyticsRoutes } from "./analytics/http.ts";
 import { liveRoutes } from "./analytics/live_http.ts";
+import { retentionRoutes } from "./analytics/retention_http.ts";
 import { banner } from "./commands/banner.ts";
 import { addClientCommands } from "./commands/client_commands.ts";
 import { ConsumerState } from "./consumer/consumer_state.ts";
@@ -300,6 +301,7 @@ class Platform implements Served {
     return [
       liveRoutes({ ports: { now: Date.now, live: this.#live }, projectOf }),
       analyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
+      retentionRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       deadLetterRoutes({ deadLetters: this.#letters!, bodies, projectOf }),
     ];
   }

@@ -216,6 +216,14 @@ export const USER_ROWS_PARTS_MAX = 4_096;
 export const USER_LABEL_CHARS_MAX = 4 * MIB;
 /** Longest a shard works on a question without letting its other work go on, ms. */
 export const ROW_WORK_SLICE_MS = 8;
+/** Most periods of one question about retention or stickiness. */
+export const RETENTION_PERIODS_MAX = 60;
+/** Periods up to now that such a question is about unless its range says otherwise. */
+export const RETENTION_PERIODS_DEFAULT = 8;
+/** Periods that a store tells apart in one go: bits of a 64-bit number. */
+export const USER_PERIODS_MAX = 64;
+/** Users of a partition that a store keeps in memory at a time; more are read in several goes. */
+export const USER_SLICE_USERS_MAX = 262_144;
 /** Most events on one page of a user's events. */
 export const USER_EVENTS_PAGE_MAX = 1_000;
 /** Events on one page of a user's events unless `limit` says otherwise. */

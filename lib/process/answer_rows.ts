@@ -2,6 +2,7 @@
 
 import type { RowPartial, RowQuestion } from "../query/row_question.ts";
 import type { PartitionStore } from "../store/event_store.ts";
+import { answerRetention, answerStickiness } from "./answer_retention.ts";
 
 /**
  * One partition's part of the answer, from what is committed. Rejects with the signal's reason soon
@@ -15,5 +16,9 @@ export function answerRows(
   switch (question.kind) {
     case "known_keys":
       return store.knownKeys(question, signal);
+    case "retention":
+      return answerRetention(question, store, signal);
+    case "stickiness":
+      return answerStickiness(question, store, signal);
   }
 }

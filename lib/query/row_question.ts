@@ -3,6 +3,9 @@
  * answered for each partition (lib/process/answer_rows.ts) and merged where it is asked.
  */
 
+import type { RetentionPartial, RetentionQuestion } from "./retention/retention.ts";
+import type { StickinessPartial, StickinessQuestion } from "./retention/stickiness.ts";
+
 /** Which of some property keys any event of a range has. */
 export interface KnownKeysQuestion {
   readonly kind: "known_keys";
@@ -16,6 +19,8 @@ export interface KnownKeysQuestion {
 /** Each question by its kind, with the part of its answer that one partition gives. */
 export interface RowQuestions {
   known_keys: { question: KnownKeysQuestion; partial: readonly string[] };
+  retention: { question: RetentionQuestion; partial: RetentionPartial };
+  stickiness: { question: StickinessQuestion; partial: StickinessPartial };
 }
 
 export type RowQuestionKind = keyof RowQuestions;

@@ -246,6 +246,32 @@ export interface ScannedRows {
   readonly values: readonly (readonly (string | null)[])[];
 }
 
+/** In which of up to USER_PERIODS_MAX periods each user was active. */
+export interface UserPeriodsQuery {
+  readonly project: string;
+  /** Period i is [boundsMs[i], boundsMs[i + 1]) by event time. */
+  readonly boundsMs: readonly number[];
+  /** What an event must match to make its user active; null = any event does. */
+  readonly filter: Filter | null;
+  /**
+   * Not null: only users with an event that matches this one, looked for from `fromMs` on, and whose
+   * first such event lies in a period; they are active by events at or after it.
+   */
+  readonly since: { readonly fromMs: number; readonly filter: Filter | null } | null;
+}
+
+/** Some users of a UserPeriodsQuery, each once. */
+export interface UserPeriods {
+  readonly count: number;
+  /** First event of `since`, ms since the epoch; null when that is. */
+  readonly firstMs: Float64Array | null;
+  /**
+   * Bit i, low word first: active in period i. Without `since` never 0; with it, bits of periods
+   * before the one of `firstMs` mean nothing.
+   */
+  readonly active: Uint32Array;
+}
+
 /** Property keys that may or may not be in use. */
 export interface KeyQuery {
   readonly project: string;
@@ -294,6 +320,12 @@ export interface PartitionStore {
   scanRows(
     scan: RowScan,
     onRows: (rows: ScannedRows) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Calls `onUsers` for all users there are, chunk by chunk, in any order. */
+  userPeriods(
+    query: UserPeriodsQuery,
+    onUsers: (users: UserPeriods) => void,
     signal: AbortSignal,
   ): Promise<void>;
   /** Of the keys, those that a property of any committed event in the range has. */

@@ -8,12 +8,12 @@
 import { z } from "zod";
 import { DISTINCT_ESTIMATE, EXACT, QUANTILE_ESTIMATE } from "../../lib/query/metric.ts";
 
-const Timestamp = z.iso.datetime().describe("RFC 3339, UTC");
-const Duration = z.string().regex(/^\d+(\.\d{3})?s$/).describe("Seconds, such as 0.003s");
-const Int64 = z.string().regex(/^-?\d+$/).describe("int64 as a decimal string");
+export const Timestamp = z.iso.datetime().describe("RFC 3339, UTC");
+export const Duration = z.string().regex(/^\d+(\.\d{3})?s$/).describe("Seconds, such as 0.003s");
+export const Int64 = z.string().regex(/^-?\d+$/).describe("int64 as a decimal string");
 const UnixSeconds = z.int().describe("Unix seconds");
 
-const TimeRange = z.strictObject({ start: Timestamp, end: Timestamp })
+export const TimeRange = z.strictObject({ start: Timestamp, end: Timestamp })
   .describe("Half open: start is inside, end is not");
 
 const Accuracy = z.record(z.string(), z.enum([EXACT, DISTINCT_ESTIMATE, QUANTILE_ESTIMATE]))
@@ -33,8 +33,13 @@ const MissingPartitions = z.array(z.int()).optional().describe(
   "Partitions of the log that this answer lacks, because they run in another process or nowhere",
 );
 
+/** Of answers that may be empty for a reason worth knowing. */
+export const Notes = z.array(z.string()).describe(
+  "When the answer is empty: which properties named in it no event in the range has",
+);
+
 /** How far and how exact an answer is; part of every `analytics.v1` answer. */
-const quality = {
+export const quality = {
   complete_until: Timestamp.describe(COMPLETE_UNTIL),
   complete: Complete,
   missing_partitions: MissingPartitions,

@@ -10,6 +10,7 @@ import {
   type StoredCell,
   StoreError,
 } from "../../lib/store/event_store.ts";
+import { eventStorePeriodTests } from "./event_store_periods.ts";
 import { eventStoreReadTests } from "./event_store_reads.ts";
 import { eventStoreScanTests } from "./event_store_scans.ts";
 import {
@@ -51,6 +52,7 @@ export function eventStoreContract(name: string, make: () => Promise<StorePlace>
   closeTests(test);
   eventStoreReadTests(test);
   eventStoreScanTests(test);
+  eventStorePeriodTests(test);
 }
 
 function commitTests(test: StoreTest): void {

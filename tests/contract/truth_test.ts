@@ -16,6 +16,7 @@ import {
   type TruthEvent,
   truthSets,
 } from "../support/truth_events.ts";
+import { retentionCase, stickinessCase } from "../support/truth_retention.ts";
 import { seriesCase, summaryCase } from "../support/truth_rollups.ts";
 
 const HOUR_MS = 3_600_000;
@@ -28,7 +29,7 @@ const PAIRS_MIN = 600;
 const setMs = 24 * HOUR_MS;
 
 // deno-lint-ignore no-explicit-any -- each case has questions of its own
-const CASES: readonly TruthCase<any>[] = [summaryCase, seriesCase];
+const CASES: readonly TruthCase<any>[] = [summaryCase, seriesCase, retentionCase, stickinessCase];
 
 /** Platforms that get the same events, and an asker for each. */
 class Platforms implements AsyncDisposable {

@@ -1,8 +1,10 @@
 /** The gateway's handler over an AnswerScene: the questions that users ask, with or without a socket. */
 import type { Handler } from "../../lib/http/app.ts";
+import { BodyReader } from "../../lib/http/read_body.ts";
 import { createLogger } from "../../lib/telemetry/logger.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { analyticsRoutes } from "../../services/analytics/http.ts";
+import { retentionRoutes } from "../../services/analytics/retention_http.ts";
 import { createGatewayHandler } from "../../services/gateway/http.ts";
 import type { AnswerScene } from "./answer_scene.ts";
 
@@ -21,6 +23,9 @@ export function sceneHandler(scene: AnswerScene, projectOf: () => string): Handl
     },
     logger: createLogger("silent"),
     serviceHealth: { events: health, analytics: health, metrics: health },
-    routes: [analyticsRoutes({ ports, projectOf })],
+    routes: [
+      analyticsRoutes({ ports, projectOf }),
+      retentionRoutes({ ports, bodies: new BodyReader(), projectOf }),
+    ],
   });
 }

@@ -21,6 +21,8 @@ import type {
   StoredCell,
   StoredEvent,
   UserEventsQuery,
+  UserPeriods,
+  UserPeriodsQuery,
   UserTotals,
 } from "../event_store.ts";
 import { rowsNotKept, StoreError } from "../event_store.ts";
@@ -33,6 +35,7 @@ import { inSnapshot, runSql } from "./read_stream.ts";
 import { deleteRecentSql } from "./recent_appender.ts";
 import { readKnownKeys, scanRows } from "./row_scan.ts";
 import { createAppender } from "./table_appender.ts";
+import { readUserPeriods } from "./user_periods.ts";
 
 /** A commit of more rows than this is part of catching up. */
 const SMALL_COMMIT_ROWS = 16_384;
@@ -154,6 +157,14 @@ export class DuckdbPartition implements PartitionStore {
     signal: AbortSignal,
   ): Promise<void> {
     return this.#scan("scanRows", (c) => scanRows(c, scan, onRows), signal);
+  }
+
+  userPeriods(
+    query: UserPeriodsQuery,
+    onUsers: (users: UserPeriods) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#scan("userPeriods", (c) => readUserPeriods(c, query, onUsers), signal);
   }
 
   knownKeys(query: KeyQuery, signal: AbortSignal): Promise<string[]> {

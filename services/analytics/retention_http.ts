@@ -1,0 +1,135 @@
+/**
+ * `POST /v1/analytics/retention` and `/stickiness`. They turn a JSON body into a request of
+ * answer_retention.ts and its answer into JSON, and nothing else. Refusals are thrown as
+ * ProblemError, for the server's one error handler.
+ */
+
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { RETENTION_PERIODS_MAX } from "../../lib/config/limits.ts";
+import { message, wholeNumber } from "../../lib/http/json_body.ts";
+import type { BodyReader } from "../../lib/http/read_body.ts";
+import { allOf } from "../../lib/query/filter/filter.ts";
+import { PERIOD_WIDTHS } from "../../lib/query/retention/periods.ts";
+import { COHORT_RULES, RETENTION_MODES } from "../../lib/query/retention/retention.ts";
+import type { AnalyticsPorts } from "./answer_query.ts";
+import { answerRetention, answerStickiness } from "./answer_retention.ts";
+import {
+  commonShape,
+  filterOf,
+  name,
+  patienceOf,
+  rangeOf,
+  readBody,
+  typeList,
+} from "./question_body.ts";
+import { RetentionSchema, StickinessSchema } from "./retention_json.ts";
+
+/** What the routes work with. */
+export interface RetentionRoutesOptions {
+  readonly ports: AnalyticsPorts;
+  readonly bodies: BodyReader;
+  /** The project that a request may read. */
+  readonly projectOf: (context: Context) => string;
+}
+
+/** One of these words; a granularity may be written `TIME_GRANULARITY_WEEK` as well. */
+function wordOf<Word extends string>(words: readonly Word[], prefix = "") {
+  return z.unknown().transform((value, context) => {
+    const text = typeof value === "string" ? value : "";
+    const bare = prefix !== "" && text.startsWith(prefix)
+      ? text.slice(prefix.length).toLowerCase()
+      : text;
+    const found = words.find((word) => word === bare);
+    if (found !== undefined) return found;
+    context.addIssue(`must be one of ${words.join(", ")}`);
+    return z.NEVER;
+  });
+}
+
+const granularityOf = <Word extends string>(words: readonly Word[]) =>
+  wordOf(words, "TIME_GRANULARITY_").optional();
+
+/** Conditions on one of the two events. */
+const eventShape = message({
+  event_types: typeList.optional(),
+  filters: z.unknown().optional(),
+  filter: z.unknown().optional(),
+}).optional();
+
+const RetentionBody = message({
+  ...commonShape,
+  start: eventShape,
+  return: eventShape,
+  granularity: granularityOf(PERIOD_WIDTHS),
+  tz: name.optional(),
+  mode: wordOf(RETENTION_MODES).optional(),
+  cohort: wordOf(COHORT_RULES).optional(),
+  periods: wholeNumber(1, RETENTION_PERIODS_MAX).optional(),
+});
+
+const StickinessBody = message({
+  ...commonShape,
+  granularity: granularityOf(["week", "month"] as const),
+  tz: name.optional(),
+});
+
+const retentionRoute = postRoute("/v1/analytics/retention", "Who came back", RetentionSchema);
+const stickinessRoute = postRoute(
+  "/v1/analytics/stickiness",
+  "On how many days users were active",
+  StickinessSchema,
+);
+
+/** `POST /v1/analytics/retention` and `/stickiness`. */
+export function retentionRoutes({ ports, bodies, projectOf }: RetentionRoutesOptions): OpenAPIHono {
+  const app = new OpenAPIHono();
+  for (const route of [retentionRoute, stickinessRoute]) app.openAPIRegistry.registerPath(route);
+  app.post(retentionRoute.getRoutingPath(), async (context) => {
+    const body = await readBody(context, bodies, RetentionBody);
+    const common = filterOf(body);
+    const answer = await answerRetention({
+      project: projectOf(context),
+      range: rangeOf(body),
+      start: allOf([common, filterOf(body.start ?? {}, "start")]),
+      again: allOf([common, filterOf(body.return ?? {}, "return")]),
+      granularity: body.granularity ?? "week",
+      timeZone: body.tz ?? null,
+      mode: body.mode ?? "exact",
+      cohort: body.cohort ?? "first_in_range",
+      columns: body.periods ?? null,
+      patience: patienceOf(context, body.timeout_seconds),
+    }, ports);
+    return context.json(answer);
+  });
+  app.post(stickinessRoute.getRoutingPath(), async (context) => {
+    const body = await readBody(context, bodies, StickinessBody);
+    const answer = await answerStickiness({
+      project: projectOf(context),
+      range: rangeOf(body),
+      filter: filterOf(body),
+      granularity: body.granularity ?? "week",
+      timeZone: body.tz ?? null,
+      patience: patienceOf(context, body.timeout_seconds),
+    }, ports);
+    return context.json(answer);
+  });
+  return app;
+}
+
+/** A POST route that answers 200 with the schema or a problem (RFC 9457). */
+function postRoute(path: string, summary: string, answer: z.ZodType) {
+  return createRoute({
+    method: "post",
+    path,
+    summary,
+    request: { body: { content: { "application/json": { schema: z.looseObject({}) } } } },
+    responses: {
+      200: { description: summary, content: { "application/json": { schema: answer } } },
+      default: {
+        description: "The question can't be answered (RFC 9457)",
+        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
+      },
+    },
+  });
+}
