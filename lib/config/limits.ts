@@ -337,6 +337,59 @@ export const LIVE_USERS_BYTES_MAX = 48 * MIB;
 /** Stretches of offsets of one partition between which something is missing that are told apart. */
 export const LIVE_STRETCHES_MAX = 256;
 
+// --- Live streams --------------------------------------------------------------------------------
+
+/** Live streams that are open at the same time in one process, event tails included. */
+export const LIVE_STREAMS_MAX = 1_000;
+/** Different filters, tops and tails that shards watch for at the same time. */
+export const LIVE_DEFINITIONS_MAX = 32;
+/** Of these, those that count the values of a property. */
+export const LIVE_TOP_DEFINITIONS_MAX = 8;
+/** Different windows of live streams that are made every second. */
+export const LIVE_VIEWS_MAX = 128;
+/** A frame waits at most this long after its second's end for shards that have not told, ms. */
+export const LIVE_LATE_MS_MAX = 150;
+/** What nobody reads any more is kept for this long, so that a reader can come back, ms. */
+export const LIVE_LINGER_MS = MINUTE_MS;
+/** Frames of a stream that are kept to be replayed ... */
+export const LIVE_REPLAY_FRAMES_MAX = 60;
+/** ... as long as they are together no longer than this, characters. */
+export const LIVE_REPLAY_CHARS_MAX = 512 * KIB;
+/** A reader that is this many frames behind skips to the newest one. */
+export const LIVE_BEHIND_FRAMES_MAX = 5;
+/** Bytes that wait in a WebSocket from which on its reader counts as slow. */
+export const LIVE_SOCKET_BYTES_MAX = 256 * KIB;
+/** How often a WebSocket with so much waiting is looked at, ms. */
+export const LIVE_SOCKET_POLL_MS = 50;
+/** Types of one definition that are counted live one by one; others share `(other)`. */
+export const LIVE_STREAM_TYPES_MAX = 100;
+/** Values of a property that are told apart in one sketch; see lib/sketch/top_values.ts. */
+export const LIVE_TOP_COUNTERS = 200;
+/** Longest value of a property that is told apart, UTF-16 code units; longer ones are cut. */
+export const LIVE_TOP_VALUE_CHARS_MAX = 128;
+/** Values of one second and shard, bytes; the smallest of more are left out and accounted for. */
+export const LIVE_TOP_BYTES_MAX = 32 * KIB;
+/** Values that a stream lists unless `top_limit` says otherwise. */
+export const LIVE_TOP_DEFAULT = 10;
+/** Most values that a stream lists. */
+export const LIVE_TOP_MAX = 100;
+/** What shards had not published yet when a stream began is fetched up to so many bytes a shard. */
+export const LIVE_SEED_BYTES_MAX = 96 * KIB;
+/** How often a shard passes sampled events on, ms. */
+export const LIVE_TAIL_MS = 200;
+/** Sampled events of one tail that wait in a shard, bytes; more are dropped and counted. */
+export const LIVE_TAIL_BYTES_MAX = 64 * KIB;
+/** Events a second of one tail unless `max_per_second` says otherwise. */
+export const LIVE_TAIL_PER_SECOND_DEFAULT = 100;
+/** Most events a second of one tail. */
+export const LIVE_TAIL_PER_SECOND_MAX = 1_000;
+/** Newest events of a tail that are kept for its readers, by number ... */
+export const LIVE_TAIL_KEPT_MAX = 2_000;
+/** ... and by their length, characters. */
+export const LIVE_TAIL_KEPT_CHARS_MAX = MIB;
+/** Most characters of events that a tail's reader is given in one go. */
+export const LIVE_TAIL_CHUNK_CHARS = 64 * KIB;
+
 // --- Import --------------------------------------------------------------------------------------
 
 /** Longest line that the load generator writes, bytes. */

@@ -23,7 +23,7 @@ import {
   LIVE_PUBLISH_MS,
 } from "../config/limits.ts";
 import { mergedBytesLeast, mergeEncodedDeltas } from "./encoded_cells.ts";
-import { encodeLivePartials, type LiveSeriesName } from "./live_partial.ts";
+import { encodeLivePartials, type LivePartialInput, type LiveSeriesName } from "./live_partial.ts";
 
 /** What one commit of a partition changed. */
 export interface LiveCommit {
@@ -131,6 +131,12 @@ export class LiveCollector {
     lane.bytes += commit.delta.length;
     if (commit.delta.length > this.#pendingBytesMax / 2) this.#drop(lane);
     else if (lane.bytes > this.#pendingBytesMax) this.#shrink(lane);
+  }
+
+  /** What a partition committed that was not taken yet: up to `toOffset`. */
+  waiting(partition: number): Pick<LivePartialInput, "deltas" | "seriesOf" | "toOffset"> {
+    const { deltas, seriesOf, toOffset } = this.#laneOf(partition);
+    return { deltas, seriesOf, toOffset };
   }
 
   /** Time until something is due, ms; 0 = now, Infinity = there is no partition. */

@@ -17,7 +17,8 @@ import type { RowBatch } from "../store/event_store.ts";
 import { growRowBatch, rowBatchCapacity, ROWS_PER_COMMIT_MAX } from "../store/row_batch.ts";
 import type { DedupIndex } from "./dedup_index.ts";
 import type { HourGrains } from "./hour_grains.ts";
-import type { ProjectEntry, SeriesTable } from "./series_table.ts";
+import type { AppliedEvent, EventTap } from "./record_tap.ts";
+import type { ProjectEntry, SeriesEntry, SeriesTable } from "./series_table.ts";
 import type { SessionIndex } from "./session_index.ts";
 
 /** Room past a full commit, so that the record that fills it still fits whole. */
@@ -42,6 +43,8 @@ export interface PartitionMemory {
   readonly keepsRows: boolean;
   rows: RowBatch;
   delta: RollupDelta;
+  /** Is told of each new event of the record that is being applied. */
+  tap: EventTap | null;
 }
 
 /** What became of the events since the last report. */
@@ -195,6 +198,31 @@ function applyScanned(
   const { bySeries } = counts;
   while (bySeries.length <= series.id) bySeries.push(0);
   bySeries[series.id]++;
+  if (memory.tap !== null) tell(memory.tap, bytes, series, receivedAtMs, userLo, userHi);
+}
+
+/** Made with the first event that is told of. */
+let told: AppliedEvent | null = null;
+
+/** Tells of the event that `scan` holds, and of its session, which `hashed` holds. */
+function tell(
+  tap: EventTap,
+  bytes: Uint8Array,
+  series: SeriesEntry,
+  receivedAtMs: number,
+  userLo: number,
+  userHi: number,
+): void {
+  const [sessionLo, sessionHi] = hashed;
+  told ??= { scan, bytes, series, receivedAtMs, userLo, userHi, sessionLo, sessionHi };
+  told.bytes = bytes;
+  told.series = series;
+  told.receivedAtMs = receivedAtMs;
+  told.userLo = userLo;
+  told.userHi = userHi;
+  told.sessionLo = sessionLo;
+  told.sessionHi = sessionHi;
+  tap.take(told);
 }
 
 function noteStrings(rows: RowBatch, row: number): void {

@@ -30,6 +30,7 @@ class Scene {
       keepsRows: true,
       rows: createRowBatch(4),
       delta: new RollupDelta(),
+      tap: null,
     };
   }
 

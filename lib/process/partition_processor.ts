@@ -24,6 +24,7 @@ import {
 } from "./apply_record.ts";
 import { DedupIndex } from "./dedup_index.ts";
 import { HourGrains } from "./hour_grains.ts";
+import type { RecordTap } from "./record_tap.ts";
 import { RollupCells } from "./rollup_cells.ts";
 import type { RowBatchPool } from "./row_batch_pool.ts";
 import { SeriesTable } from "./series_table.ts";
@@ -79,8 +80,13 @@ export class PartitionProcessor {
   /** When the oldest uncommitted record was applied, by the caller's clock; 0 = none is waiting. */
   pendingSinceMs = 0;
   counts: ApplyCounts = newApplyCounts();
+  /** Watches what is applied. */
+  tap: RecordTap | null = null;
   readonly #memory: PartitionMemory;
   #committing: RollupDelta | null = null;
+  /** Where the last commit that was begun ends, and its delta once that is encoded. */
+  #commitTo = 0;
+  #commitDelta: Uint8Array | null = null;
   /** Records whose bytes the pending rows point into; without rows, the last one alone. */
   #records: LogRecord[] = [];
   /** Of the oldest record that waits for a commit; 0 = none waits. */
@@ -106,6 +112,7 @@ export class PartitionProcessor {
       keepsRows: store.keepsRows,
       rows: pool.take(),
       delta: new RollupDelta(),
+      tap: null,
     };
     this.#flushedAtMs = nowMs;
   }
@@ -185,9 +192,11 @@ export class PartitionProcessor {
     const memory = this.#memory;
     if (!memory.keepsRows) this.#letRecordsGo();
     if (memory.rows.count === 0) memory.rows = this.pool.exchange(memory.rows);
+    memory.tap = this.tap?.begin(record, nowMs) ?? null;
     applyRecord(memory, record, this.counts, refused);
     this.#records.push(record);
     this.nextOffset = record.nextOffset;
+    if (memory.tap !== null) this.tap?.end(record);
     this.lastReceivedAtMs = record.receivedAtMs;
     if (this.pendingSinceMs === 0) this.pendingSinceMs = nowMs;
   }
@@ -211,6 +220,22 @@ export class PartitionProcessor {
     return this.#committing ? [this.#committing, this.#memory.delta] : [this.#memory.delta];
   }
 
+  /** The encoded deltas of what was applied after `offset`, where an earlier commit ended. */
+  deltasAfter(offset: number): Uint8Array[] {
+    const { delta } = this.#memory;
+    const open = delta.isEmpty ? [] : [delta.encode()];
+    if (this.#commitTo <= offset) return open;
+    const committing = this.#committing;
+    const isEncoded = committing === null || committing === EMPTY_DELTA;
+    const commit = isEncoded ? this.#commitDelta : committing.isEmpty ? null : committing.encode();
+    return commit === null ? open : [commit, ...open];
+  }
+
+  /** The delta of the last commit is kept elsewhere now. */
+  forgetCommitDelta(): void {
+    if (this.#committing === null) this.#commitDelta = null;
+  }
+
   /**
    * Makes all that was applied so far permanent, in one transaction. One at a time per partition.
    * With `flushNow` the cells are stored as well. Throws StoreError; the processor is void then.
@@ -225,6 +250,8 @@ export class PartitionProcessor {
     this.#firstReceivedAtMs = 0;
     this.#records = [];
     this.#committing = delta;
+    this.#commitTo = offset;
+    this.#commitDelta = null;
     this.#memory.rows = this.pool.take();
     this.#memory.delta = new RollupDelta();
     this.pendingSinceMs = 0;
@@ -236,7 +263,7 @@ export class PartitionProcessor {
     await this.cells.prepare(delta);
     this.cells.apply(delta);
     this.#committing = EMPTY_DELTA;
-    const encoded = delta.isEmpty ? null : delta.encode();
+    const encoded = this.#commitDelta = delta.isEmpty ? null : delta.encode();
     this.#deltaBytes += encoded?.length ?? 0;
     const flush = flushNow || this.#flushIsDue(nowMs) ? this.#flushOf() : null;
     const commit = {

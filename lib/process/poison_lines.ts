@@ -56,6 +56,7 @@ export function findPoison(record: LogRecord, check: LineCheck): RecordLine[] {
         keepsRows: true,
         rows: createRowBatch(1),
         delta: new RollupDelta(),
+        tap: null,
       };
       applyRecord(memory, alone, newApplyCounts(), () => {});
       return false;
