@@ -31,10 +31,11 @@ import { partitionOf } from "../lib/log/murmur2.ts";
 import { StoreError } from "../lib/store/event_store.ts";
 import type { Logger } from "../lib/telemetry/logger.ts";
 import { createMetrics, type Metrics } from "../lib/telemetry/metrics.ts";
-import type { ShardFault } from "../workers/protocol.ts";
 import type { AnalyticsPorts } from "./analytics/answer_query.ts";
 import { analyticsRoutes, legacyAnalyticsRoutes } from "./analytics/http.ts";
 import { liveRoutes } from "./analytics/live_http.ts";
+import { liveStreamRoutes } from "./analytics/live_stream_http.ts";
+import { LiveStreams } from "./analytics/live_streams.ts";
 import { retentionRoutes } from "./analytics/retention_http.ts";
 import { banner } from "./commands/banner.ts";
 import { addClientCommands } from "./commands/client_commands.ts";
@@ -55,6 +56,7 @@ import { type LogBackend, openLogBackend } from "./log_backend.ts";
 import { createMetricsHandler, metricsRoutes } from "./metrics/http.ts";
 import { processorOptions } from "./processor_options.ts";
 import { serve, type Served } from "./serve.ts";
+import { faultOf } from "./shard_fault.ts";
 import { superviseServe } from "./supervise.ts";
 
 /** All that is not named is one project until keys name others. */
@@ -80,6 +82,9 @@ class Platform implements Served {
   #desk: LetterDesk | null = null;
   #letters: DeadLetters | null = null;
   #live!: LiveWindow;
+  #streams!: LiveStreams;
+  /** Aborted when the process stops: streams without an end have to end. */
+  readonly #streamsEnd = new AbortController();
   #liveDesk: LiveDesk | null = null;
   #logFailure: string | null = null;
   #stopping = false;
@@ -107,6 +112,7 @@ class Platform implements Served {
     this.#backend = await openLogBackend(this.#config, dataFolder, logger, signal);
     this.#metrics.logConnectivity.set(1);
     this.#live = new LiveWindow(this.#backend.partitions);
+    this.#streams = this.#openStreams(this.#backend);
     if (this.#writes) await this.#startWriting();
     if (roles.has("consumer")) await this.#startShards(this.#backend);
     const bodies = new BodyReader();
@@ -125,6 +131,8 @@ class Platform implements Served {
     if (this.#stopping) return;
     this.#stopping = true;
     for (const timer of this.#timers) clearInterval(timer);
+    this.#streamsEnd.abort();
+    this.#streams?.end("the server is shutting down; come back");
     const halfMs = DRAIN_MS_MAX / 2;
     if (this.#servers.size > 0) await this.#gate.hold(halfMs);
     const closing = [...this.#servers.values()].map((server) => server.stop(halfMs));
@@ -138,6 +146,18 @@ class Platform implements Served {
     await this.#liveDesk?.close();
     await this.#desk?.close();
     this.#folder?.release();
+  }
+
+  #openStreams({ partitions }: LogBackend): LiveStreams {
+    const owned = () => this.#pool?.owned ?? [];
+    return new LiveStreams({
+      published: this.#live,
+      shards: () => this.#pool?.shards ?? 0,
+      partitions: () => Math.max(partitions, ...owned().map((each) => each + 1)),
+      hasAll: () => owned().length >= partitions,
+      tellShards: () => this.#pool?.watchLive(),
+      now: Date.now,
+    });
   }
 
   /** Whether this process puts events into the log; the role analytics replays dead letters. */
@@ -210,6 +230,8 @@ class Platform implements Served {
       processor: processorOptions(config, backend),
       onProgress: (progress) => consumer.update(progress),
       onLive: (frame) => this.#live.add(decodeLivePartial(frame), Date.now()),
+      onPulse: (shard, kind, frame) => this.#streams.take(shard, kind, frame),
+      liveOrders: () => this.#streams.orders(),
       // A partition's first frame may be here before the word that it runs, which it then is not told
       // again: it is expected from the moment in which it is assigned.
       onOwned: () => consumer.keep([...pool.owned, ...pool.awaited]),
@@ -297,9 +319,10 @@ class Platform implements Served {
   #questionRoutes(bodies: BodyReader) {
     const { analyticsUrl, roles } = this.#config;
     const projectOf = () => DEFAULT_PROJECT;
-    if (!roles.has("analytics")) return [forwardRoutes(analyticsUrl!)];
+    if (!roles.has("analytics")) return [forwardRoutes(analyticsUrl!, this.#streamsEnd.signal)];
     return [
       liveRoutes({ ports: { now: Date.now, live: this.#live }, projectOf }),
+      liveStreamRoutes({ streams: this.#streams, projectOf }),
       analyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
       retentionRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       deadLetterRoutes({ deadLetters: this.#letters!, bodies, projectOf }),
@@ -431,17 +454,6 @@ class Platform implements Served {
     this.#failure ??= exitCode;
     this.#ending.resolve(exitCode);
   }
-}
-
-/** Reads `shard-throw@20000`, `shard-hang@20000`, `shard-die@20000` and `shard-poison@TYPE`. */
-function faultOf(text: string | null): ShardFault | null {
-  const poison = /^shard-poison@(.+)$/.exec(text ?? "");
-  if (poison !== null) return { kind: "poison", eventType: poison[1] };
-  const match = /^shard-(throw|hang|die)@(\d+)$/.exec(text ?? "");
-  return match === null ? null : {
-    kind: match[1] as "throw" | "hang" | "die",
-    afterEvents: Number(match[2]),
-  };
 }
 
 const SERVING = new Set(["serve", "run"]);

@@ -30,11 +30,18 @@ class Scene {
         return publish(frames);
       }),
       completeUntilMs: (partition) => T0 - partition,
+      appliedUntilMs: () => T0,
       now: () => this.nowMs,
       warn: (message) => this.warnings.push(message),
     });
     const series = { entry: () => ({ project: { name: "shop" }, type: "click" }) };
-    const processor = { series, storedOffset: this.#offset, partition: 4 };
+    const processor = {
+      series,
+      storedOffset: this.#offset,
+      nextOffset: this.#offset,
+      partition: 4,
+      forgetCommitDelta() {},
+    };
     this.feed.open(processor as unknown as PartitionProcessor);
   }
 

@@ -3,6 +3,7 @@
  * go by postMessage, so everything here is structured-clone safe.
  */
 import type { LogLevel } from "../lib/config/config.ts";
+import type { LiveOrder } from "../lib/live/live_definition.ts";
 import type { KafkaLogSettings } from "../lib/log/kafka/settings.ts";
 import type { RollupPartial } from "../lib/query/partial.ts";
 import type { RollupPlan } from "../lib/query/plan.ts";
@@ -117,6 +118,12 @@ export interface TellSuspects {
   readonly suspects: readonly Suspect[];
 }
 
+/** What live streams want to know from now on: all of it, each time. */
+export interface WatchLive {
+  readonly kind: "live";
+  readonly orders: readonly LiveOrder[];
+}
+
 export type ToShard =
   | StartShard
   | AskRollups
@@ -124,6 +131,7 @@ export type ToShard =
   | AskRows
   | CancelRows
   | TellSuspects
+  | WatchLive
   | StopShard;
 
 /** A shard's part of an answer, and the partitions that it is made of. */

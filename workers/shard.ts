@@ -5,6 +5,7 @@
  * open them, because DuckDB's handle outlives a terminated worker.
  */
 import { HEARTBEAT_MS } from "../lib/config/limits.ts";
+import type { LiveOrder } from "../lib/live/live_definition.ts";
 import { LogError } from "../lib/log/event_log.ts";
 import { StoreError } from "../lib/store/event_store.ts";
 import { createLogger } from "../lib/telemetry/logger.ts";
@@ -27,6 +28,8 @@ declare const self: {
   close(): void;
 };
 
+let life: ShardLife | null = null;
+let liveOrders: readonly LiveOrder[] = [];
 let loop: ShardLoop | null = null;
 let answers: ShardAnswers | null = null;
 let stopping = false;
@@ -39,6 +42,9 @@ self.onmessage = ({ data }) => {
     stopping = true;
     answers?.endRows();
     loop?.stop();
+  } else if (data.kind === "live") {
+    liveOrders = data.orders;
+    life?.watchLive(liveOrders);
   } else if (data.kind === "cancel") answers?.cancel(data.id);
   else reply(data.id, () => answer(data));
 };
@@ -78,10 +84,10 @@ async function live(start: StartShard): Promise<void> {
   const heartbeat = setInterval(() => Atomics.add(health, start.healthIndex, 1), HEARTBEAT_MS);
   const logger = createLogger(start.logLevel, { stage: "process", service: "consumer" });
   const tell = (message: FromShard) => self.postMessage(message);
-  let life: ShardLife | null = null;
   let outcome: FromShard = { kind: "stopped" };
   try {
     life = await ShardLife.begin(start, logger, tell, () => suspects);
+    life.watchLive(liveOrders);
     loop = life.loop;
     answers = new ShardAnswers(loop);
     if (stopping) loop.stop();

@@ -11,6 +11,7 @@
 import { STORED_REPORT_MS } from "../lib/config/limits.ts";
 import { lockPartition, type PartitionLock } from "../lib/data_folder/partition_lock.ts";
 import type { DeadLetterSink } from "../lib/dead_letter/dead_letter_sink.ts";
+import type { LiveOrder } from "../lib/live/live_definition.ts";
 import type { AssignedLogReader, EventLogReader, LogRecord } from "../lib/log/event_log.ts";
 import { PartitionProcessor } from "../lib/process/partition_processor.ts";
 import { RowBatchPool } from "../lib/process/row_batch_pool.ts";
@@ -70,6 +71,7 @@ export class ShardLife {
       ring,
       publish: this.#liveTopic?.publish ?? null,
       completeUntilMs: (partition) => this.loop.storedUntilMs(partition),
+      appliedUntilMs: (processor) => this.loop.completeUntilMs(processor),
       now: Date.now,
       warn,
     });
@@ -130,6 +132,11 @@ export class ShardLife {
     } finally {
       clearInterval(report);
     }
+  }
+
+  /** What live streams want to know from now on. */
+  watchLive(orders: readonly LiveOrder[]): void {
+    this.#live.order(orders);
   }
 
   /** Closes all that is open; whoever waits for its partitions gets them. */

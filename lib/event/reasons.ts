@@ -58,6 +58,7 @@ export const REQUEST_REASONS = {
   not_found: reason(404, "there is nothing at this address"),
   method_not_allowed: reason(405, "this address does not answer that method"),
   overloaded: reason(429, "more events arrive than can be stored; try again later"),
+  too_many_streams: reason(429, "too many live streams are open; close some, or try again later"),
   log_unavailable: reason(503, "the event log cannot be written; try again later"),
   store_unavailable: reason(503, "the event store cannot be read; try again later"),
   shutting_down: reason(503, "the server is shutting down; try again"),

@@ -199,10 +199,9 @@ export class LivePulse implements RecordTap, EventTap {
   }
 
   #begin(order: LiveOrder, nowMs: number): PulseJob {
-    const partitions = [...this.#lanes.keys()];
     const job = order.definition.want.kind === "counts" ? new CountsJob(order) : new TailJob(order);
-    const isTakenOver = order.countedTo.some(([partition]) => partitions.includes(partition));
-    if (isTakenOver) job.hasBegun = true;
+    // What others have counted before tells that it has begun long ago.
+    if (order.countedTo.length > 0) job.hasBegun = true;
     else if (order.startSecond * SECOND_MS <= nowMs) {
       // Heard of too late: whole seconds are known from the next one on.
       job.hasBegun = true;

@@ -34,6 +34,12 @@ export interface UsersEstimate {
   readonly whole: boolean;
 }
 
+/** The users themselves. */
+export interface MergedUsers extends Pick<UsersEstimate, "fromSecond" | "whole"> {
+  /** The caller's own. */
+  readonly users: HyperLogLog;
+}
+
 /** By a series or a project, whatever object stands for it. */
 type Sketches = Map<object, HyperLogLog>;
 
@@ -116,10 +122,21 @@ export class LiveUsers {
     nowSecond: number,
     seconds: number,
   ): UsersEstimate {
+    const merged = this.merged(kind, keys, { from: nowSecond - seconds, to: nowSecond, seconds });
+    const { users, fromSecond, whole } = merged;
+    return { count: users.estimate(), exact: users.exact, fromSecond, whole };
+  }
+
+  /** The same as a sketch, of the seconds from .. to, at the grain of a window of `seconds`. */
+  merged(
+    kind: UsersKind,
+    keys: readonly object[],
+    { from: fromSecond, to: toSecond, seconds }: { from: number; to: number; seconds: number },
+  ): MergedUsers {
     const grain = this.#grains.find(({ width }) => seconds <= (SLOTS - 1) * width);
     if (grain === undefined) throw new RangeError(`users of ${seconds} s are not kept`);
-    const from = Math.max(0, Math.floor((nowSecond - seconds) / grain.width));
-    const to = Math.floor(nowSecond / grain.width);
+    const from = Math.max(0, Math.floor(fromSecond / grain.width));
+    const to = Math.floor(toSecond / grain.width);
     const merged = new HyperLogLog();
     for (let number = from; number <= to; number++) {
       const slot = grain.slots[number % SLOTS];
@@ -130,8 +147,7 @@ export class LiveUsers {
       }
     }
     return {
-      count: merged.estimate(),
-      exact: merged.exact,
+      users: merged,
       fromSecond: from * grain.width,
       whole: grain.wholeFrom[kind] <= from && from > grain.head - SLOTS,
     };

@@ -24,7 +24,7 @@ import { OTHER_TYPES } from "../query/summary.ts";
 import { LiveCoverage, type LiveGap, type LiveVerdict } from "./live_coverage.ts";
 import type { LivePartial, LiveSeriesName } from "./live_partial.ts";
 import { LiveSeries } from "./live_series.ts";
-import { LiveUsers, type UsersEstimate } from "./live_users.ts";
+import { LiveUsers, type MergedUsers, type UsersEstimate } from "./live_users.ts";
 
 const SECOND_MS = 1_000;
 /** How often series without events in the last hour are looked for, seconds. */
@@ -74,6 +74,19 @@ export interface LiveAnswer {
   readonly completeUntilMs: number;
   readonly complete: boolean;
   readonly lack: LiveLack;
+}
+
+/** A part of what was published. */
+export interface PastQuestion extends Pick<LiveQuestion, "project" | "eventTypes"> {
+  /** Seconds since the epoch. */
+  readonly from: number;
+  readonly to: number;
+  readonly windowSeconds: number;
+}
+
+export interface LivePast extends Pick<LiveAnswer, "byType" | "typesWhole" | "lack"> {
+  readonly users: MergedUsers;
+  readonly completeUntilMs: number;
 }
 
 /** What became of the frames, by number, since the start. */
@@ -140,12 +153,7 @@ export class LiveWindow {
     const second = Math.floor(nowMs / SECOND_MS);
     const windowStartMs = Math.max(0, second - windowSeconds) * SECOND_MS;
     const project = this.#projects.get(name);
-    const counted: [string, LiveSeries][] = eventTypes === null
-      ? [...project ?? []]
-      : [...new Set(eventTypes)].flatMap((type) => {
-        const series = project?.get(type);
-        return series === undefined ? [] : [[type, series] as [string, LiveSeries]];
-      });
+    const counted = this.#counted(project, eventTypes);
     const byType = counted
       .map(([type, series]) => [type, series.sum(second - windowSeconds, second)] as const)
       .filter(([, events]) => events > 0)
@@ -165,6 +173,43 @@ export class LiveWindow {
       byType,
       ...this.#quality(windowStartMs, nowMs, project !== undefined),
     };
+  }
+
+  /**
+   * What was published in the whole seconds from .. to, both included, as it can be merged with what
+   * is known from elsewhere. `windowSeconds` chooses the grain of the users.
+   */
+  past({ project: name, eventTypes, from, to, windowSeconds }: PastQuestion): LivePast {
+    this.#advance(to * SECOND_MS);
+    const project = this.#projects.get(name);
+    const counted = this.#counted(project, eventTypes);
+    const byType = counted.map(([type, series]) => [type, series.sum(from, to)] as const)
+      .filter(([, events]) => events > 0);
+    const others = project?.get(OTHER_TYPES)?.sum(from, to) ?? 0;
+    const range = { from, to, seconds: windowSeconds };
+    const users = eventTypes === null
+      ? this.#users.merged("all", project ? [project] : [], range)
+      : this.#users.merged("type", counted.map(([, each]) => each), range);
+    const { lack, completeUntilMs } = this.#quality(
+      from * SECOND_MS,
+      (to + 1) * SECOND_MS,
+      project !== undefined,
+    );
+    return {
+      byType,
+      typesWhole: eventTypes === null || others === 0,
+      users,
+      lack,
+      completeUntilMs,
+    };
+  }
+
+  #counted(project: Project | undefined, eventTypes: readonly string[] | null) {
+    if (eventTypes === null) return [...project ?? []];
+    return [...new Set(eventTypes)].flatMap((type) => {
+      const series = project?.get(type);
+      return series === undefined ? [] : [[type, series] as [string, LiveSeries]];
+    });
   }
 
   #quality(windowStartMs: number, nowMs: number, isProjectKept: boolean) {

@@ -103,7 +103,7 @@ function metricsOf(answer: LiveAnswer): LiveMetricJson[] {
 }
 
 /** The largest types; the others, and what is counted as other types already, in one. */
-function shownTypes(byType: LiveAnswer["byType"]): (readonly [string, number])[] {
+export function shownTypes(byType: LiveAnswer["byType"]): (readonly [string, number])[] {
   const named = byType.filter(([type]) => type !== OTHER_TYPES);
   const shown = named.slice(0, LIVE_TYPES_SHOWN_MAX);
   const rest = [...named.slice(LIVE_TYPES_SHOWN_MAX), ...byType.filter(([t]) => t === OTHER_TYPES)];

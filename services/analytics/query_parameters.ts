@@ -83,6 +83,11 @@ export class QueryParameters {
     ]);
   }
 
+  /** Whether there are conditions beside `event_types`. */
+  get hasConditions(): boolean {
+    return this.text("filter") !== null || Object.keys(this.#filters).length > 0;
+  }
+
   #addFilter(key: string, value: string): void {
     if (key in this.#filters) throw invalidParameter(`filters.${key}`, "must be given once");
     this.#filters[key] = value;

@@ -27,13 +27,8 @@ import type { LogLevel } from "../../lib/config/config.ts";
 import { HeartbeatWatch } from "../../lib/process/heartbeat_watch.ts";
 import { LogError } from "../../lib/log/event_log.ts";
 import { partitionNumbers } from "../../lib/log/partition_numbers.ts";
+import type { LiveOrder } from "../../lib/live/live_definition.ts";
 import type { ProcessorOptions } from "../../lib/process/partition_processor.ts";
-import {
-  decodeProgress,
-  LIVE_FRAME,
-  type Progress,
-  PROGRESS_FRAME,
-} from "../../lib/process/progress_frame.ts";
 import type { RollupPartial } from "../../lib/query/partial.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
 import type { RowAnswer, RowPartialOf, RowQuestion } from "../../lib/query/row_question.ts";
@@ -52,8 +47,9 @@ import type {
   ToShard,
   UserAnswer,
 } from "../../workers/protocol.ts";
+import { dealFrames, type ShardFrameHandlers } from "./shard_frames.ts";
 
-export interface ShardPoolOptions {
+export interface ShardPoolOptions extends ShardFrameHandlers {
   readonly shards: number;
   /** Partitions of the log; on Kafka more may be added while this runs. */
   readonly partitions: number;
@@ -73,9 +69,8 @@ export interface ShardPoolOptions {
   readonly logLevel: LogLevel;
   /** Played by the first shard, once; poison by all of them, always. */
   readonly fault: ShardFault | null;
-  readonly onProgress: (progress: Progress) => void;
-  /** A frame of live partials; the bytes are the caller's. */
-  readonly onLive: (frame: Uint8Array) => void;
+  /** What live streams want to know now, for shards that begin. */
+  readonly liveOrders: () => readonly LiveOrder[];
   /** Partitions began or ended to run here. */
   readonly onOwned: () => void;
   /** A shard failed and is replaced: why. */
@@ -224,6 +219,12 @@ export class ShardPool {
     };
   }
 
+  /** Tells all shards what live streams want to know now. */
+  watchLive(): void {
+    const orders = this.#options.liveOrders();
+    for (const slot of this.#slots) this.#send(slot, { kind: "live", orders });
+  }
+
   /** Every shard's part of the answer, and the partitions that no shard here could answer for. */
   async askRollups(plan: RollupPlan): Promise<RollupAnswers> {
     const answers = await Promise.all(this.#slots.map(async (slot) => {
@@ -345,6 +346,8 @@ export class ShardPool {
         } else if (data.kind === "suspect") this.#suspect(slot, data.at);
         else if (data.kind === "failed") {
           this.#closed(slot);
+          // On Kafka its partitions may go to another shard, which has to know what was counted.
+          this.watchLive();
           if (slot.wasReady) this.#replace(slot, data.code, data.message);
           else reject(codedError(data.code, data.message));
         } else if (data.kind === "stopped") {
@@ -380,6 +383,7 @@ export class ShardPool {
         fault: this.#faultOf(slot, isFirstStart),
         logLevel: options.logLevel,
       });
+      this.#send(slot, { kind: "live", orders: options.liveOrders() });
     });
   }
 
@@ -397,6 +401,7 @@ export class ShardPool {
     slot.awaited = [];
     slot.intake = NO_INTAKE;
     // What it still had to say is read, then the reading ends.
+    if (slot.progress !== null) dealFrames(slot.progress, slot.index, this.#options);
     slot.progress?.interrupt();
   }
 
@@ -462,13 +467,7 @@ export class ShardPool {
   async #readProgress(reader: RingReader, slot: Slot, worker: Worker): Promise<void> {
     while (slot.worker === worker) {
       await reader.waitReadable();
-      while (reader.peek()) {
-        if (reader.kind === PROGRESS_FRAME) {
-          const progress = decodeProgress(reader.view);
-          this.#options.onProgress(progress);
-        } else if (reader.kind === LIVE_FRAME) this.#options.onLive(reader.view.slice());
-        reader.release();
-      }
+      dealFrames(reader, slot.index, this.#options);
     }
   }
 

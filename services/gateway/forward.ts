@@ -7,9 +7,13 @@ import { FORWARD_MS_MAX } from "../../lib/config/limits.ts";
 import type { AppEnv } from "../../lib/http/app.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
 import { REQUEST_ID_HEADER } from "../../lib/http/request_id.ts";
+import { forwardLive } from "./forward_live.ts";
 
 /** Paths that belong to the role analytics. */
 const FORWARDED = ["/v1/analytics/*", "/v1/dead-letters", "/v1/dead-letters/*"];
+
+/** Live streams: see forward_live.ts. */
+const LIVE = ["/v1/live", "/v1/live/events"];
 
 /** Headers that belong to one connection (RFC 9110, 7.6.1), or that fetch sets itself. */
 const OWN_HEADERS = [
@@ -24,9 +28,20 @@ const OWN_HEADERS = [
   "upgrade",
 ];
 
-/** The routes, to be mounted in the gateway. `origin`: such as `http://analytics:8083`. */
-export function forwardRoutes(origin: string): Hono<AppEnv> {
+/**
+ * The routes, to be mounted in the gateway. `origin`: such as `http://analytics:8083`; `stopping` is
+ * aborted when the process stops.
+ */
+export function forwardRoutes(origin: string, stopping: AbortSignal): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
+  for (const path of LIVE) {
+    routes.get(path, (context) => {
+      const { raw } = context.req;
+      const { pathname, search } = new URL(raw.url);
+      const headers = forwardedHeaders(context);
+      return forwardLive(raw, `${origin}${pathname}${search}`, headers, stopping);
+    });
+  }
   for (const path of FORWARDED) routes.all(path, (context) => forward(context, origin));
   return routes;
 }
@@ -34,8 +49,7 @@ export function forwardRoutes(origin: string): Hono<AppEnv> {
 async function forward(context: Context<AppEnv>, origin: string): Promise<Response> {
   const { raw, method } = context.req;
   const url = new URL(raw.url);
-  const headers = withoutOwn(raw.headers);
-  headers.set(REQUEST_ID_HEADER, context.env.requestId);
+  const headers = forwardedHeaders(context);
   // Not awaited for the body: it may be a stream without an end.
   const giveUp = new AbortController();
   const timer = setTimeout(() => giveUp.abort(), FORWARD_MS_MAX);
@@ -58,6 +72,12 @@ async function forward(context: Context<AppEnv>, origin: string): Promise<Respon
   const answerHeaders = withoutOwn(answer.headers);
   answerHeaders.delete(REQUEST_ID_HEADER);
   return new Response(answer.body, { status: answer.status, headers: answerHeaders });
+}
+
+function forwardedHeaders(context: Context<AppEnv>): Headers {
+  const headers = withoutOwn(context.req.raw.headers);
+  headers.set(REQUEST_ID_HEADER, context.env.requestId);
+  return headers;
 }
 
 function withoutOwn(headers: Headers): Headers {

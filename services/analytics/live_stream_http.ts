@@ -1,0 +1,213 @@
+/**
+ * `GET /v1/live` and `GET /v1/live/events`, as server-sent events or, asked for by an upgrade, over
+ * a WebSocket. It turns a query string into a request of live_streams.ts and updates into messages,
+ * and nothing else. Refusals are thrown as ProblemError, for the server's one error handler.
+ */
+
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import {
+  FILTER_TEXT_CHARS_MAX,
+  FILTER_TYPES_MAX,
+  LIVE_TAIL_PER_SECOND_DEFAULT,
+  LIVE_TAIL_PER_SECOND_MAX,
+  LIVE_TOP_DEFAULT,
+  LIVE_TOP_MAX,
+  LIVE_WINDOW_SECONDS_DEFAULT,
+  LIVE_WINDOW_SECONDS_MAX,
+} from "../../lib/config/limits.ts";
+import {
+  EVENT_STREAM_TYPE,
+  eventStreamResponse,
+  type MessageSource,
+  StreamMessage,
+} from "../../lib/http/event_stream.ts";
+import { invalidParameter } from "../../lib/http/json_body.ts";
+import { socketResponse, wantsSocket } from "../../lib/http/socket_stream.ts";
+import { CATEGORY_NUMBERS } from "../../lib/query/filter/filter.ts";
+import { windowIdOf } from "./live_frame.ts";
+import type { LiveUpdate } from "./live_reader.ts";
+import { type LiveStreamJson, LiveStreamSchema } from "./live_stream_json.ts";
+import type { LiveStreamReader, LiveStreams } from "./live_streams.ts";
+import { QueryParameters } from "./query_parameters.ts";
+
+/** What the routes work with. */
+export interface LiveStreamRoutesOptions {
+  readonly streams: LiveStreams;
+  /** The project that a request may read. */
+  readonly projectOf: (context: Context) => string;
+}
+
+const filterParameters = {
+  event_types: z.string().optional().describe("Event types, a comma list or repeated"),
+  filters: z.string().optional().describe("filters[NAME]=text: a property or field is equal to it"),
+  filter: z.string().optional().describe("A list of conditions as JSON"),
+};
+
+const windowQuery = z.object({
+  window_seconds: z.string().optional().describe(
+    `1 to ${LIVE_WINDOW_SECONDS_MAX}; ${LIVE_WINDOW_SECONDS_DEFAULT} if missing`,
+  ),
+  ...filterParameters,
+  top: z.string().optional().describe("A property whose most frequent values are listed"),
+  top_limit: z.string().optional().describe(
+    `1 to ${LIVE_TOP_MAX}; ${LIVE_TOP_DEFAULT} if missing`,
+  ),
+  window_id: z.string().optional().describe("The last window that was seen, as Last-Event-ID is"),
+});
+
+const tailQuery = z.object({
+  ...filterParameters,
+  sample: z.string().optional().describe("Share of the events, above 0 and up to 1; 1 if missing"),
+  max_per_second: z.string().optional().describe(
+    `1 to ${LIVE_TAIL_PER_SECOND_MAX}; ${LIVE_TAIL_PER_SECOND_DEFAULT} if missing`,
+  ),
+  last_event_id: z.string().optional().describe("The last event that was seen"),
+});
+
+const windowRoute = streamRoute("/v1/live", "Live windows, one each second", windowQuery);
+const tailRoute = streamRoute("/v1/live/events", "Events as they arrive, sampled", tailQuery);
+
+/** The routes of live streams. */
+export function liveStreamRoutes(options: LiveStreamRoutesOptions): OpenAPIHono {
+  const { streams, projectOf } = options;
+  const app = new OpenAPIHono();
+  app.openAPIRegistry.registerPath(windowRoute);
+  app.openAPIRegistry.registerPath(tailRoute);
+  app.openAPIRegistry.register("LiveStreamFrame", LiveStreamSchema);
+  app.get(windowRoute.getRoutingPath(), (context) => {
+    const query = parametersOf(context, Object.keys(windowQuery.shape));
+    const types = typesOf(query);
+    const isFiltered = query.hasConditions || types.some((type) => CATEGORY_NUMBERS.has(type));
+    const windowSeconds = query.integer("window_seconds", 1, LIVE_WINDOW_SECONDS_MAX) ??
+      LIVE_WINDOW_SECONDS_DEFAULT;
+    return answer(context, () =>
+      streams.openWindows({
+        project: projectOf(context),
+        filter: query.filter(),
+        eventTypes: isFiltered || types.length === 0 ? null : types,
+        isFiltered,
+        windowSeconds,
+        top: topOf(query),
+        topLimit: query.integer("top_limit", 1, LIVE_TOP_MAX) ?? LIVE_TOP_DEFAULT,
+        afterSecond: secondOf(lastSeen(context, query, "window_id"), windowSeconds),
+      }));
+  });
+  app.get(tailRoute.getRoutingPath(), (context) => {
+    const query = parametersOf(context, Object.keys(tailQuery.shape));
+    typesOf(query);
+    return answer(context, () =>
+      streams.openTail({
+        project: projectOf(context),
+        filter: query.filter(),
+        sample: sampleOf(query),
+        perSecondMax: query.integer("max_per_second", 1, LIVE_TAIL_PER_SECOND_MAX) ??
+          LIVE_TAIL_PER_SECOND_DEFAULT,
+        afterId: lastSeen(context, query, "last_event_id"),
+      }));
+  });
+  return app;
+}
+
+/** A stream is opened only once it is clear that it can be sent. */
+function answer(context: Context, open: () => LiveStreamReader): Response {
+  const { raw } = context.req;
+  if (wantsSocket(raw.headers)) return socketResponse(raw, messagesOf(open()));
+  return eventStreamResponse(messagesOf(open()));
+}
+
+/** Updates as messages. */
+function messagesOf(reader: LiveStreamReader): MessageSource {
+  return {
+    async next() {
+      const update = await reader.next();
+      return update === null ? null : messageOf(update);
+    },
+    close: () => reader.close(),
+  };
+}
+
+/** Messages of frames and events that many readers are sent. */
+const shared = new WeakMap<object, StreamMessage>();
+
+function messageOf(update: LiveUpdate<LiveStreamJson>): StreamMessage[] {
+  switch (update.kind) {
+    case "window":
+      return [sharedMessage(update, "window")];
+    case "events":
+      return update.items.map((item) => sharedMessage(item, "event"));
+    case "second":
+    case "missed":
+    case "end": {
+      const { kind, ...data } = update;
+      return [new StreamMessage(kind, JSON.stringify(data))];
+    }
+  }
+}
+
+function sharedMessage(
+  what: { readonly id: string; readonly text: string },
+  event: string,
+): StreamMessage {
+  let message = shared.get(what);
+  if (message === undefined) {
+    message = new StreamMessage(event, what.text, what.id);
+    shared.set(what, message);
+  }
+  return message;
+}
+
+function parametersOf(context: Context, names: readonly string[]): QueryParameters {
+  return new QueryParameters(new URL(context.req.url).searchParams, names);
+}
+
+function typesOf(query: QueryParameters): string[] {
+  const types = query.list("event_types");
+  if (types.length <= FILTER_TYPES_MAX) return types;
+  throw invalidParameter("event_types", `at most ${FILTER_TYPES_MAX} event types can be named`);
+}
+
+function topOf(query: QueryParameters): string | null {
+  const top = query.text("top");
+  if (top === null || top.length <= FILTER_TEXT_CHARS_MAX) return top;
+  throw invalidParameter("top", `must be a name of at most ${FILTER_TEXT_CHARS_MAX} characters`);
+}
+
+function sampleOf(query: QueryParameters): number {
+  const text = query.text("sample") ?? "1";
+  const sample = /^(?:0?\.\d{1,9}|0|1|1\.0+)$/.test(text) ? Number(text) : NaN;
+  if (sample > 0 && sample <= 1) return sample;
+  throw invalidParameter("sample", "sample must be a number above 0 and up to 1, such as 0.1");
+}
+
+/** What the reader had last; browsers say it in a header when they come back. */
+function lastSeen(context: Context, query: QueryParameters, name: string): string | null {
+  return context.req.header("last-event-id") || query.text(name);
+}
+
+/** The second at which a window ended, from its id. */
+function secondOf(windowId: string | null, windowSeconds: number): number | null {
+  if (windowId === null) return null;
+  const second = Number(/^\d{1,4}s-(\d{1,11})$/.exec(windowId)?.[1] ?? NaN);
+  if (windowId === windowIdOf(windowSeconds, second)) return second;
+  const detail = `must be the window_id of a window of ${windowSeconds} s, such as ` +
+    windowIdOf(windowSeconds, 1_700_000_000);
+  throw invalidParameter("window_id", detail);
+}
+
+function streamRoute<Path extends string>(path: Path, summary: string, query: z.ZodObject) {
+  const text = z.string().describe("Server-sent events; with an upgrade, a WebSocket's messages");
+  return createRoute({
+    method: "get",
+    path,
+    summary,
+    request: { query },
+    responses: {
+      200: { description: summary, content: { [EVENT_STREAM_TYPE]: { schema: text } } },
+      default: {
+        description: "The stream can't be opened (RFC 9457)",
+        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
+      },
+    },
+  });
+}
