@@ -42,8 +42,21 @@ async function send(socket: WebSocket, source: MessageSource): Promise<void> {
     if (socket.readyState !== OPEN) return source.close();
     if (messages === null) return socket.close(GOING_AWAY, "the stream has ended");
     for (const message of messages) socket.send(message.socketText);
-    while (socket.bufferedAmount > LIVE_SOCKET_BYTES_MAX && socket.readyState === OPEN) {
-      await new Promise((resolve) => setTimeout(resolve, LIVE_SOCKET_POLL_MS));
-    }
+    if (socket.bufferedAmount > LIVE_SOCKET_BYTES_MAX) await roomIn(socket);
   }
+}
+
+/** Resolves when the socket has room again, or is closed. There is no event for that. */
+function roomIn(socket: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (socket.bufferedAmount <= LIVE_SOCKET_BYTES_MAX) end();
+    }, LIVE_SOCKET_POLL_MS);
+    const end = () => {
+      clearInterval(timer);
+      socket.removeEventListener("close", end);
+      resolve();
+    };
+    socket.addEventListener("close", end);
+  });
 }

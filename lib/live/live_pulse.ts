@@ -125,6 +125,7 @@ export class LivePulse implements RecordTap, EventTap {
   begin(record: LogRecord, nowMs: number): EventTap | null {
     if (this.#jobs.length === 0) return null;
     this.advance(nowMs);
+    for (const job of this.#jobs) if (job.kind === "tail" && job.isPressing) this.#flushTail(job);
     this.#active = this.#jobs.filter((job) => this.#isFor(job, record));
     this.#isInside = this.#active.length > 0;
     return this.#isInside ? this : null;

@@ -167,6 +167,11 @@ export class TailJob extends Job {
     this.#events.push(text);
   }
 
+  /** Whether so much waits that it is better told before its time. */
+  get isPressing(): boolean {
+    return this.#bytes > LIVE_TAIL_BYTES_MAX / 2;
+  }
+
   /** What waits; null = nothing. */
   tail() {
     if (this.#sampled === 0) return null;
