@@ -90,7 +90,8 @@ class Running {
     const warn = (message: string) => assert.fail(message);
     const now = Date.now;
     const completeUntilMs = (partition: number) => this.loop.storedUntilMs(partition);
-    this.#live = new LiveFeed({ ring, publish: null, completeUntilMs, now, warn });
+    const appliedUntilMs = now;
+    this.#live = new LiveFeed({ ring, publish: null, completeUntilMs, appliedUntilMs, now, warn });
     this.loop = new ShardLoop({
       reader: this.log,
       aside: {

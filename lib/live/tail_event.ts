@@ -1,6 +1,6 @@
 /**
  * An event of a live tail as JSON text: Event of `analytics.v1`, as the pages of a user's events
- * have it (services/analytics/answer_query.ts).
+ * have it (services/analytics/event_json.ts).
  */
 import { CATEGORY_NAMES } from "../event/event.ts";
 import type { EventView } from "../query/filter/match_filter.ts";

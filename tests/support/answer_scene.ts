@@ -239,6 +239,7 @@ function openShard(reader: EventLogReader): Shard {
     ring,
     publish: null,
     completeUntilMs: (partition) => loop.storedUntilMs(partition),
+    appliedUntilMs: (processor) => loop.completeUntilMs(processor),
     now,
     warn,
   });

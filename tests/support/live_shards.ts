@@ -17,7 +17,7 @@ import { SeriesTable } from "../../lib/process/series_table.ts";
 import { SessionIndex } from "../../lib/process/session_index.ts";
 import { RollupDelta } from "../../lib/rollup/rollup_delta.ts";
 import { createRowBatch } from "../../lib/store/row_batch.ts";
-import { macrotask } from "../../workers/macrotask.ts";
+import { macrotask } from "../../lib/process/macrotask.ts";
 import { type LiveStreamReader, LiveStreams } from "../../services/analytics/live_streams.ts";
 import type { LiveUpdate } from "../../services/analytics/live_reader.ts";
 import type { LiveStreamJson } from "../../services/analytics/live_stream_json.ts";
