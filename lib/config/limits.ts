@@ -224,6 +224,22 @@ export const RETENTION_PERIODS_DEFAULT = 8;
 export const USER_PERIODS_MAX = 64;
 /** Users of a partition that a store keeps in memory at a time; more are read in several goes. */
 export const USER_SLICE_USERS_MAX = 262_144;
+/** Fewest steps of a funnel. */
+export const FUNNEL_STEPS_MIN = 2;
+/** Most steps of a funnel. */
+export const FUNNEL_STEPS_MAX = 20;
+/** Most exclusions of a funnel; with its steps no more than SCAN_MATCHES_MAX. */
+export const FUNNEL_EXCLUSIONS_MAX = 10;
+/** Values that the breakdown of a funnel shows unless `breakdown_limit` says otherwise. */
+export const FUNNEL_SEGMENTS_DEFAULT = 10;
+/** Most values that the breakdown of a funnel shows; the others are together. */
+export const FUNNEL_SEGMENTS_MAX = 100;
+/** Most values that the breakdown of a funnel tells apart in one partition. */
+export const FUNNEL_VALUES_MAX = 10_000;
+/** Most users on one page of a funnel's users. */
+export const FUNNEL_USERS_PAGE_MAX = 1_000;
+/** Users on one page of a funnel's users unless `limit` says otherwise. */
+export const FUNNEL_USERS_PAGE_DEFAULT = 100;
 /** Most events on one page of a user's events. */
 export const USER_EVENTS_PAGE_MAX = 1_000;
 /** Events on one page of a user's events unless `limit` says otherwise. */

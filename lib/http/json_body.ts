@@ -34,6 +34,14 @@ export const time = z.unknown().transform((value, context) => {
   return z.NEVER;
 });
 
+/** A proto Duration in JSON, `86400s` or `0.5s`, to ms; what it may be is for its reader to say. */
+export const duration = z.unknown().transform((value, context) => {
+  const match = typeof value === "string" ? /^(-?\d{1,12}(?:\.\d{1,9})?)s$/.exec(value) : null;
+  if (match !== null) return 1_000 * Number(match[1]);
+  context.addIssue('must be a duration in seconds, such as "86400s"');
+  return z.NEVER;
+});
+
 /** A whole number, or the decimal text of one. */
 export function wholeNumber(least: number, most: number) {
   return z.unknown().transform((value, context) => {

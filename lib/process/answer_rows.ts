@@ -3,6 +3,7 @@
 import type { RowPartial, RowQuestion } from "../query/row_question.ts";
 import type { PartitionStore } from "../store/event_store.ts";
 import { answerRetention, answerStickiness } from "./answer_retention.ts";
+import { answerFunnel, answerFunnelUsers } from "./answer_funnel.ts";
 
 /**
  * One partition's part of the answer, from what is committed. Rejects with the signal's reason soon
@@ -20,5 +21,9 @@ export function answerRows(
       return answerRetention(question, store, signal);
     case "stickiness":
       return answerStickiness(question, store, signal);
+    case "funnel":
+      return answerFunnel(question, store, signal);
+    case "funnel_users":
+      return answerFunnelUsers(question, store, signal);
   }
 }

@@ -178,7 +178,8 @@ export function planBuckets(plan: RollupPlan): PlannedBucket[] {
   return buckets;
 }
 
-function refuseRange(fromMs: number, toMs: number): PlanRefusal | null {
+/** Refuses a range that starts after its end or is longer than RANGE_DAYS_MAX. */
+export function refuseRange(fromMs: number, toMs: number): PlanRefusal | null {
   if (fromMs > toMs) {
     return { parameter: "time_range", detail: "the range must not start after its end" };
   }

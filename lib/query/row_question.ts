@@ -5,6 +5,12 @@
 
 import type { RetentionPartial, RetentionQuestion } from "./retention/retention.ts";
 import type { StickinessPartial, StickinessQuestion } from "./retention/stickiness.ts";
+import type { FunnelPartial } from "./funnel/funnel_partial.ts";
+import type {
+  FunnelQuestion,
+  FunnelUsersPartial,
+  FunnelUsersQuestion,
+} from "./funnel/funnel_question.ts";
 
 /** Which of some property keys any event of a range has. */
 export interface KnownKeysQuestion {
@@ -21,6 +27,8 @@ export interface RowQuestions {
   known_keys: { question: KnownKeysQuestion; partial: readonly string[] };
   retention: { question: RetentionQuestion; partial: RetentionPartial };
   stickiness: { question: StickinessQuestion; partial: StickinessPartial };
+  funnel: { question: FunnelQuestion; partial: FunnelPartial };
+  funnel_users: { question: FunnelUsersQuestion; partial: FunnelUsersPartial };
 }
 
 export type RowQuestionKind = keyof RowQuestions;

@@ -330,6 +330,8 @@ export interface PartitionStore {
   ): Promise<void>;
   /** Of the keys, those that a property of any committed event in the range has. */
   knownKeys(query: KeyQuery, signal: AbortSignal): Promise<string[]>;
+  /** The user ids of committed rows, in the order of their `seqs`, of which there are few. */
+  userIdsOf(seqs: readonly number[], signal: AbortSignal): Promise<string[]>;
   userEvents(query: UserEventsQuery): Promise<StoredEvent[]>;
   userTotals(
     project: string,

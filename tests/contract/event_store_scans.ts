@@ -114,6 +114,16 @@ function scopeTests(test: StoreTest): void {
     await store.close();
   });
 
+  test("userIdsOf() names the users of rows in the order asked", async (place) => {
+    const store = await place.open();
+    const rows = await commitMade(store, Array.from({ length: 30 }, () => ({})));
+    const seqs = [17, 3, 29, 0];
+    const ids = seqs.map((seq) => rows[seq].view.userId);
+    assert.deepEqual(await store.userIdsOf(seqs, NEVER), ids);
+    assert.deepEqual(await store.userIdsOf([], NEVER), []);
+    await store.close();
+  });
+
   test("knownKeys() tells which keys events have", async (place) => {
     const store = await place.open();
     await commitMade(store, [{ page: "x", n: null }, { "a/b~c": 5 }]);

@@ -17,6 +17,7 @@ import {
   truthSets,
 } from "../support/truth_events.ts";
 import { retentionCase, stickinessCase } from "../support/truth_retention.ts";
+import { funnelCase } from "../support/truth_funnels.ts";
 import { seriesCase, summaryCase } from "../support/truth_rollups.ts";
 
 const HOUR_MS = 3_600_000;
@@ -29,7 +30,13 @@ const PAIRS_MIN = 600;
 const setMs = 24 * HOUR_MS;
 
 // deno-lint-ignore no-explicit-any -- each case has questions of its own
-const CASES: readonly TruthCase<any>[] = [summaryCase, seriesCase, retentionCase, stickinessCase];
+const CASES: readonly TruthCase<any>[] = [
+  summaryCase,
+  seriesCase,
+  retentionCase,
+  stickinessCase,
+  funnelCase,
+];
 
 /** Platforms that get the same events, and an asker for each. */
 class Platforms implements AsyncDisposable {

@@ -33,7 +33,7 @@ import { type Connection, native } from "./native.ts";
 import * as queries from "./partition_queries.ts";
 import { inSnapshot, runSql } from "./read_stream.ts";
 import { deleteRecentSql } from "./recent_appender.ts";
-import { readKnownKeys, scanRows } from "./row_scan.ts";
+import { readKnownKeys, readUserIds, scanRows } from "./row_scan.ts";
 import { createAppender } from "./table_appender.ts";
 import { readUserPeriods } from "./user_periods.ts";
 
@@ -169,6 +169,10 @@ export class DuckdbPartition implements PartitionStore {
 
   knownKeys(query: KeyQuery, signal: AbortSignal): Promise<string[]> {
     return this.#scan("knownKeys", (c) => readKnownKeys(c, query), signal);
+  }
+
+  userIdsOf(seqs: readonly number[], signal: AbortSignal): Promise<string[]> {
+    return this.#scan("userIdsOf", (c) => readUserIds(c, seqs), signal);
   }
 
   userEvents(query: UserEventsQuery): Promise<StoredEvent[]> {

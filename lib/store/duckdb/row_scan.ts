@@ -3,6 +3,7 @@
 import { CATEGORY_NAMES } from "../../event/event.ts";
 import type { Filter, Subject } from "../../query/filter/filter.ts";
 import { propertyKeys } from "../../query/filter/filter.ts";
+import { StoreError } from "../event_store.ts";
 import type { KeyQuery, RowColumn, RowScan, ScannedRows } from "../event_store.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
 import {
@@ -62,6 +63,25 @@ export async function readKnownKeys(connection: Connection, query: KeyQuery): Pr
     await readStream(connection, sql, bound, () => known.push(key));
   }
   return known;
+}
+
+/** User ids of the rows with these numbers, in their order. Throws when one is not there. */
+export async function readUserIds(
+  connection: Connection,
+  seqs: readonly number[],
+): Promise<string[]> {
+  const ids = new Map<number, string>();
+  if (seqs.length === 0) return [];
+  const sql = `SELECT seq, user_id FROM events WHERE seq IN (${seqs.map(Math.trunc).join()})`;
+  await readStream(connection, sql, [], (chunk) => {
+    const found = chunk.int64(0);
+    chunk.strings(1).forEach((id, i) => ids.set(found[i], id!));
+  });
+  return seqs.map((seq) => {
+    const id = ids.get(seq);
+    if (id === undefined) throw new StoreError("RTA_STORE_CORRUPT", `row ${seq} is missing`);
+    return id;
+  });
 }
 
 /** Rows of a project in [fromMs, toMs). */

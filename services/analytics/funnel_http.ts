@@ -1,0 +1,153 @@
+/**
+ * `POST /v1/analytics/funnel` and `/funnel/users`. They turn a JSON body into a request of
+ * answer_funnel.ts and its answer into JSON, and nothing else. Refusals are thrown as ProblemError,
+ * for the server's one error handler.
+ */
+
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import {
+  FILTER_TEXT_CHARS_MAX,
+  FUNNEL_SEGMENTS_MAX,
+  FUNNEL_STEPS_MAX,
+  FUNNEL_USERS_PAGE_MAX,
+  TYPE_CHARS_MAX,
+} from "../../lib/config/limits.ts";
+import { duration, message, wholeNumber } from "../../lib/http/json_body.ts";
+import type { BodyReader } from "../../lib/http/read_body.ts";
+import type { AskedStep } from "../../lib/query/funnel/plan_funnel.ts";
+import { subjectNamed } from "../../lib/query/filter/parse_filter.ts";
+import { answerFunnel, answerFunnelUsers, type FunnelRequest } from "./answer_funnel.ts";
+import type { AnalyticsPorts } from "./answer_query.ts";
+import { FunnelSchema, FunnelUsersSchema } from "./funnel_json.ts";
+import { commonShape, filterOf, patienceOf, rangeOf, readBody } from "./question_body.ts";
+
+/** What the routes work with. */
+export interface FunnelRoutesOptions {
+  readonly ports: AnalyticsPorts;
+  readonly bodies: BodyReader;
+  /** The project that a request may read. */
+  readonly projectOf: (context: Context) => string;
+}
+
+/** A text; an empty one is missing, as in proto JSON. */
+const text = (charsMax: number) =>
+  z.string("must be a text").max(charsMax, `must not be longer than ${charsMax} characters`)
+    .optional();
+
+const StepBody = message({
+  name: text(TYPE_CHARS_MAX),
+  event_type: text(TYPE_CHARS_MAX),
+  filters: z.unknown().optional(),
+  filter: z.unknown().optional(),
+  optional: z.boolean("must be true or false").optional(),
+});
+
+const ExclusionBody = message({
+  name: text(TYPE_CHARS_MAX),
+  event_type: text(TYPE_CHARS_MAX),
+  filters: z.unknown().optional(),
+  filter: z.unknown().optional(),
+});
+
+const funnelShape = {
+  ...commonShape,
+  steps: z.array(StepBody, "must be a list of steps"),
+  exclusions: z.array(ExclusionBody, "must be a list of steps").optional(),
+  order: text(TYPE_CHARS_MAX),
+  window: duration.optional(),
+  step_timeout: duration.optional(),
+  breakdown: text(FILTER_TEXT_CHARS_MAX),
+  breakdown_limit: wholeNumber(1, FUNNEL_SEGMENTS_MAX).optional(),
+};
+
+const FunnelBody = message(funnelShape);
+
+const FunnelUsersBody = message({
+  ...funnelShape,
+  step: wholeNumber(1, FUNNEL_STEPS_MAX),
+  outcome: z.string("must be converted or dropped"),
+  limit: wholeNumber(1, FUNNEL_USERS_PAGE_MAX).optional(),
+  page_token: text(TYPE_CHARS_MAX),
+});
+
+const funnelRoute = postRoute(
+  "/v1/analytics/funnel",
+  "How many users get how far in a list of steps",
+  FunnelSchema,
+);
+const usersRoute = postRoute(
+  "/v1/analytics/funnel/users",
+  "Users who reached a step, or got no further",
+  FunnelUsersSchema,
+);
+
+/** `POST /v1/analytics/funnel` and `/v1/analytics/funnel/users`. */
+export function funnelRoutes({ ports, bodies, projectOf }: FunnelRoutesOptions): OpenAPIHono {
+  const app = new OpenAPIHono();
+  for (const route of [funnelRoute, usersRoute]) app.openAPIRegistry.registerPath(route);
+  app.post(funnelRoute.getRoutingPath(), async (context) => {
+    const body = await readBody(context, bodies, FunnelBody);
+    return context.json(await answerFunnel(requestOf(context, body, projectOf), ports));
+  });
+  app.post(usersRoute.getRoutingPath(), async (context) => {
+    const body = await readBody(context, bodies, FunnelUsersBody);
+    const answer = await answerFunnelUsers({
+      ...requestOf(context, body, projectOf),
+      step: body.step,
+      outcome: body.outcome,
+      limit: body.limit ?? null,
+      pageToken: body.page_token || null,
+    }, ports);
+    return context.json(answer);
+  });
+  return app;
+}
+
+function requestOf(
+  context: Context,
+  body: z.infer<typeof FunnelBody>,
+  projectOf: (context: Context) => string,
+): FunnelRequest {
+  return {
+    project: projectOf(context),
+    range: rangeOf(body),
+    filter: filterOf(body),
+    steps: body.steps.map((step, i) => askedStep(step, `steps[${i}]`)),
+    exclusions: (body.exclusions ?? []).map((each, i) => askedStep(each, `exclusions[${i}]`)),
+    order: body.order || null,
+    windowMs: body.window ?? null,
+    stepTimeoutMs: body.step_timeout ?? null,
+    breakdown: body.breakdown ? subjectNamed(body.breakdown) : null,
+    breakdownLimit: body.breakdown_limit ?? null,
+    patience: patienceOf(context, body.timeout_seconds),
+  };
+}
+
+function askedStep(step: z.infer<typeof StepBody>, place: string): AskedStep {
+  const { name, event_type: type, filters, filter, optional = false } = step;
+  const eventTypes = type ? [type] : [];
+  return {
+    name: name || null,
+    fallbackName: type ?? "",
+    filter: filterOf({ event_types: eventTypes, filters, filter }, place),
+    optional,
+  };
+}
+
+/** A POST route that answers 200 with the schema or a problem (RFC 9457). */
+function postRoute(path: string, summary: string, answer: z.ZodType) {
+  return createRoute({
+    method: "post",
+    path,
+    summary,
+    request: { body: { content: { "application/json": { schema: z.looseObject({}) } } } },
+    responses: {
+      200: { description: summary, content: { "application/json": { schema: answer } } },
+      default: {
+        description: "The question can't be answered (RFC 9457)",
+        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
+      },
+    },
+  });
+}
