@@ -15,6 +15,8 @@ export interface BenchSettings {
   readonly queries: number;
   /** Queries of each kind in one run against DuckDB alone. */
   readonly peerQueries: number;
+  /** Analytics questions of each kind in one run, to the platform and to each peer. */
+  readonly questions: number;
   /** How long requests are sent in one run of an ingest case, s. */
   readonly loadSeconds: number;
   /** How long the steady load of the memory case lasts, s. */
@@ -32,6 +34,7 @@ const VARIABLES = {
   queryEvents: ["RTA_BENCH_EVENTS", 10_000_000],
   queries: ["RTA_BENCH_QUERIES", 1_000],
   peerQueries: ["RTA_BENCH_PEER_QUERIES", 40],
+  questions: ["RTA_BENCH_QUESTIONS", 6],
   loadSeconds: ["RTA_BENCH_SECONDS", 6],
   steadySeconds: ["RTA_BENCH_STEADY_SECONDS", 60],
   probes: ["RTA_BENCH_PROBES", 300],

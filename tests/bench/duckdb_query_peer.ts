@@ -32,6 +32,7 @@ function statements(kind: QueryKind, offsetMinutes: number): string[] {
       `SELECT date_trunc('hour', timestamp) AS hour, count(*) ${where} GROUP BY 1 ORDER BY 1`,
     ];
   }
+  if (kind === "types") return [`SELECT type, count(*) ${where} GROUP BY type ORDER BY 2 DESC`];
   return [
     `SELECT count(*), approx_count_distinct(user_id), approx_count_distinct(session_id),
       sum(amount), avg(amount) ${where}`,

@@ -1,6 +1,6 @@
 /**
- * Case `queries`: summary and hourly series over 30 days of 10 M events, eight questions at a time,
- * beside DuckDB alone on the same rows. Every question's range begins at another minute.
+ * Case `queries`: summary, hourly series and top event types over 30 days of 10 M events, eight
+ * questions at a time, beside DuckDB alone on the same rows. Every question's range begins at another minute.
  */
 import { withPlatform } from "./bench_platform.ts";
 import { runBenchProcess } from "./bench_process.ts";
@@ -16,7 +16,7 @@ import {
 import { readProcessorSeconds } from "./process_usage.ts";
 import { median, quantile } from "./quantile.ts";
 import type { QueryOrder } from "./query_client.ts";
-import type { QueryKind, QueryLatencies } from "./query_latencies.ts";
+import { QUERY_KINDS, type QueryKind, type QueryLatencies } from "./query_latencies.ts";
 
 const P99_MS_MAX = 10;
 /** How many times as fast as DuckDB alone, by the medians. */
@@ -29,7 +29,7 @@ const range = { startMs: MONTH_START_MS, endMs: MONTH_END_MS };
 
 export const monthQueriesStudy: BenchStudy = {
   cases: ["queries"],
-  about: "summary and hourly series over 30 days of 10 M events, 8 at a time",
+  about: "summary, hourly series and top types over 30 days of 10 M events, 8 at a time",
   async run(context) {
     const month = await monthOfEvents(context);
     const ours: QueryLatencies[] = [];
@@ -44,7 +44,7 @@ export const monthQueriesStudy: BenchStudy = {
         `queries, run ${run + 1}: ${sayRun(ours[run])}; DuckDB alone ${sayRun(peers[run])}`,
       );
     }
-    return (["summary", "series"] as const).map((kind) => rowOf(month.events, kind, ours, peers));
+    return QUERY_KINDS.map((kind) => rowOf(month.events, kind, ours, peers));
   },
 };
 
@@ -57,7 +57,8 @@ async function askPlatform(context: BenchContext, month: MonthOfEvents): Promise
       const order: QueryOrder = { gateway: urls.gateway, ...range, warmUp, queries };
       const usedS = readProcessorSeconds(pid);
       const latencies = await runBenchProcess<QueryLatencies>("query_client.ts", order, deadlineMs);
-      const perQueryMs = (readProcessorSeconds(pid) - usedS) * 1000 / (2 * (warmUp + queries));
+      const perQueryMs = (readProcessorSeconds(pid) - usedS) * 1000 /
+        (QUERY_KINDS.length * (warmUp + queries));
       context.say(`queries: ${perQueryMs.toFixed(2)} ms of processor time a question, warm-up too`);
       return latencies;
     },
@@ -75,11 +76,17 @@ async function askDuckdb(context: BenchContext, month: MonthOfEvents): Promise<Q
 }
 
 function sayRun(latencies: QueryLatencies): string {
-  return (["summary", "series"] as const).map((kind) =>
+  return QUERY_KINDS.map((kind) =>
     `${kind} p50 ${quantile(latencies[kind], 0.5).toFixed(1)} ms, ` +
     `p99 ${quantile(latencies[kind], 0.99).toFixed(1)} ms`
   ).join(", ");
 }
+
+const TITLES: Readonly<Record<QueryKind, string>> = {
+  summary: "summary",
+  series: "hourly series",
+  types: "top event types",
+};
 
 function rowOf(
   events: number,
@@ -94,9 +101,8 @@ function rowOf(
     `${runs.reduce((sum, run) => sum + run[kind].length, 0).toLocaleString("en-US")} queries)`;
   const p99 = middle(ours, 0.99);
   const ratio = middle(peers, 0.5) / middle(ours, 0.5);
-  const what = kind === "summary" ? "summary" : "hourly series";
   return {
-    name: `queries: ${what} over 30 days of ${events / 1e6} M events, 8 at a time`,
+    name: `queries: ${TITLES[kind]} over 30 days of ${events / 1e6} M events, 8 at a time`,
     figure: text(ours),
     beside: `DuckDB alone: ${text(peers)}`,
     ratio: ratio.toFixed(1),

@@ -17,12 +17,18 @@ export interface QueryOrder {
 const MINUTE_MS = 60_000;
 const order = readOrder<QueryOrder>();
 
+/** The top types of a month are those of its one or two buckets by month. */
+const PATHS: Readonly<Record<QueryKind, string>> = {
+  summary: "summary?",
+  series: "timeseries?metric=events&granularity=hour&",
+  types: "timeseries?metric=events&granularity=month&group_by=event_type&",
+};
+
 function requestFor(kind: QueryKind, offsetMinutes: number): Uint8Array {
   const start = new Date(order.startMs + offsetMinutes * MINUTE_MS).toISOString();
   const end = new Date(order.endMs + offsetMinutes * MINUTE_MS).toISOString();
   const range = `time_range.start=${start}&time_range.end=${end}`;
-  const path = kind === "summary" ? "summary?" : "timeseries?metric=events&granularity=hour&";
-  return getRequest(`${order.gateway}/v1/analytics/${path}${range}`);
+  return getRequest(`${order.gateway}/v1/analytics/${PATHS[kind]}${range}`);
 }
 
 const connections = await Promise.all(

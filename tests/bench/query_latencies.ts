@@ -2,7 +2,10 @@
 
 /** Time of each answer by kind of question, ms. */
 export type QueryLatencies = Readonly<Record<QueryKind, number[]>>;
-export type QueryKind = "summary" | "series";
+export type QueryKind = typeof QUERY_KINDS[number];
+
+/** Asked in turn. */
+export const QUERY_KINDS = ["summary", "series", "types"] as const;
 
 /** How many questions wait for their answer at any time. */
 export const ASKERS = 8;
@@ -14,12 +17,12 @@ export async function askAll(
   queries: number,
   askers: readonly ((kind: QueryKind, offsetMinutes: number) => Promise<void>)[],
 ): Promise<QueryLatencies> {
-  const latencies: QueryLatencies = { summary: [], series: [] };
+  const latencies: QueryLatencies = { summary: [], series: [], types: [] };
   let next = 0;
   await Promise.all(askers.map(async (ask) => {
-    while (next < 2 * queries) {
+    while (next < QUERY_KINDS.length * queries) {
       const question = next++;
-      const kind: QueryKind = question % 2 === 0 ? "summary" : "series";
+      const kind = QUERY_KINDS[question % QUERY_KINDS.length];
       // A step that is prime to the number of offsets: neighbours are far apart, none is left out.
       const startedAt = performance.now();
       await ask(kind, question * 307 % offsetsMax);

@@ -11,6 +11,8 @@
  */
 import { join } from "node:path";
 import { ROOT } from "../tidy/source_tree.ts";
+import { analyticsLoadStudy } from "./analytics_load_study.ts";
+import { analyticsStudy } from "./analytics_study.ts";
 import { backlogStudy } from "./backlog_study.ts";
 import { describeSettings, isFullSize, readBenchSettings, settingNames } from "./bench_settings.ts";
 import type { BenchContext, BenchRow, BenchStudy } from "./bench_study.ts";
@@ -33,6 +35,8 @@ const STUDIES: readonly BenchStudy[] = [
   backlogStudy,
   freshnessStudy,
   monthQueriesStudy,
+  analyticsStudy,
+  analyticsLoadStudy,
   steadyMemoryStudy,
   ringStudy,
   kafkaBacklogStudy,
