@@ -56,6 +56,7 @@ export async function withQueryClient(
 /** What an answer says of itself, a line each; nothing where all is exact and complete. */
 export function qualityText(answer: Json): string {
   const { notes, complete, complete_until: until, missing_partitions: missing, accuracy } = answer;
+  const { next_page_token: token } = answer;
   const lines = Array.isArray(notes) ? notes.map((note) => `note: ${note}`) : [];
   if (complete === false) {
     const without = Array.isArray(missing) ? `, without partitions ${missing.join(", ")}` : "";
@@ -65,6 +66,9 @@ export function qualityText(answer: Json): string {
   const byHow = Map.groupBy(inexact, ([, how]) => String(how));
   for (const [how, fields] of byHow) {
     lines.push(`${how}: ${fields.map(([field]) => field).join(", ")}`);
+  }
+  if (typeof token === "string" && token !== "") {
+    lines.push(`there are more: --page-token ${token}`);
   }
   return lines.map((line) => `${clean(line)}\n`).join("");
 }

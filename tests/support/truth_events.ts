@@ -4,7 +4,7 @@
  * sessions that were not given come of inactivity.
  *
  * The sets are made to be awkward: few users and instants, so that ties are the rule; instants at
- * both sides of midnight in UTC and in Berlin, where the clock goes forward on 29 March 2026; late
+ * both sides of midnight in UTC and in Berlin, where the clock goes forward on 31 March 2024; late
  * and repeated events; gaps of days; sets without events.
  */
 import fc from "fast-check";
@@ -16,7 +16,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
 /** Events lie in [TRUTH_START_MS, TRUTH_END_MS): two weeks from a Thursday, over a change of clocks. */
-export const TRUTH_START_MS = Date.UTC(2026, 2, 19);
+export const TRUTH_START_MS = Date.UTC(2024, 2, 21);
 export const TRUTH_END_MS = TRUTH_START_MS + 14 * DAY_MS;
 /** What the platform is set to for them. */
 export const TRUTH_SETTINGS = { dedupWindowMs: HOUR_MS, sessionGapMs: HOUR_MS / 2 } as const;

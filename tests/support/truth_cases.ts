@@ -1,0 +1,14 @@
+/** Every kind of question of the truth suite. */
+import type { TruthCase } from "./truth_case.ts";
+import { funnelCase } from "./truth_funnels.ts";
+import { retentionCase, stickinessCase } from "./truth_retention.ts";
+import { seriesCase, summaryCase } from "./truth_rollups.ts";
+
+// deno-lint-ignore no-explicit-any -- each case has questions of its own
+export const TRUTH_CASES: readonly TruthCase<any>[] = [
+  summaryCase,
+  seriesCase,
+  retentionCase,
+  stickinessCase,
+  funnelCase,
+];
