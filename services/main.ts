@@ -32,6 +32,7 @@ import { StoreError } from "../lib/store/event_store.ts";
 import type { Logger } from "../lib/telemetry/logger.ts";
 import { createMetrics, type Metrics } from "../lib/telemetry/metrics.ts";
 import type { AnalyticsPorts } from "./analytics/answer_query.ts";
+import { breakdownRoutes } from "./analytics/breakdown_http.ts";
 import { funnelRoutes } from "./analytics/funnel_http.ts";
 import { analyticsRoutes, legacyAnalyticsRoutes } from "./analytics/http.ts";
 import { liveRoutes } from "./analytics/live_http.ts";
@@ -325,6 +326,7 @@ class Platform implements Served {
       liveRoutes({ ports: { now: Date.now, live: this.#live }, projectOf }),
       liveStreamRoutes({ streams: this.#streams, projectOf }),
       analyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
+      breakdownRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       retentionRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       funnelRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       deadLetterRoutes({ deadLetters: this.#letters!, bodies, projectOf }),

@@ -202,6 +202,18 @@ export const ROW_QUESTION_SECONDS_MAX = 120;
 export const NOTES_KEYS_MAX = 10;
 /** Questions to rows that one shard works on at a time; more wait. */
 export const ROW_QUESTIONS_MAX = 4;
+/** Most values of a property, or pairs of values of two, that one breakdown tells apart. */
+export const GROUPS_MAX = 100_000;
+/** The same times the buckets of time that each is counted in. */
+export const GROUP_PLACES_MAX = 500_000;
+/** Users, sessions or percentiles by group that one partition keeps for an answer, bytes. */
+export const GROUP_SKETCH_BYTES_MAX = 16 * MIB;
+/** Properties or fields that a question may group by. */
+export const GROUP_BY_MAX = 2;
+/** Groups of a breakdown that are told one by one unless `limit` says otherwise. */
+export const BREAKDOWN_LIMIT_DEFAULT = 10;
+/** Most groups of a breakdown that are told one by one. */
+export const BREAKDOWN_LIMIT_MAX = 1_000;
 /** Most filters that one scan tells its rows by. */
 export const SCAN_MATCHES_MAX = 31;
 /** Rows that a shard groups by user in one pass over a partition; more take several passes. */

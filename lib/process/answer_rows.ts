@@ -2,6 +2,7 @@
 
 import type { RowPartial, RowQuestion } from "../query/row_question.ts";
 import type { PartitionStore } from "../store/event_store.ts";
+import { answerGroups } from "./answer_groups.ts";
 import { answerRetention, answerStickiness } from "./answer_retention.ts";
 import { answerFunnel, answerFunnelUsers } from "./answer_funnel.ts";
 
@@ -15,6 +16,8 @@ export function answerRows(
   signal: AbortSignal,
 ): Promise<RowPartial> {
   switch (question.kind) {
+    case "groups":
+      return answerGroups(question.plan, store, signal);
     case "known_keys":
       return store.knownKeys(question, signal);
     case "retention":

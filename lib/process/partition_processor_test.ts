@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { COMMIT_CELLS } from "../config/limits.ts";
 import { MergedRollup } from "../query/partial.ts";
+import { isOfType } from "../query/filter/filter.ts";
 import { planSeries, planSummary, type RollupPlan } from "../query/plan.ts";
 import type { LogRecord } from "../log/event_log.ts";
 import { openDuckdbPartition } from "../store/duckdb/mod.ts";
@@ -177,18 +178,21 @@ function lineOf(event: SentEvent): string {
   }) + "\n";
 }
 
+const BY_TYPE = [{ label: "event_type", subject: { kind: "field", name: "type" } }] as const;
+
 /** Asks a summary and a series, and holds every number against the model. */
 async function check(partition: Partition, step: Extract<Step, { do: "ask" }>): Promise<void> {
   const toMs = step.from + step.length;
   const types = step.byType ? ["view", "buy"] : [];
-  const question = { project: "shop", fromMs: step.from, toMs, types };
+  const filter = types.length === 0 ? null : isOfType(types);
+  const question = { project: "shop", fromMs: step.from, toMs, filter };
   const summary = planSummary(question);
   const series = planSeries({
     ...question,
     metric: "users",
     granularity: step.length > 2 * DAY_MS ? "day" : "hour",
     timeZone: partition.keepsRows ? "Asia/Kathmandu" : "Asia/Tokyo",
-    groupByType: step.byType,
+    by: step.byType ? BY_TYPE : [],
   });
   assert.ok(summary.ok && series.ok);
   for (const plan of [summary.plan.rollup, series.plan.rollup]) {

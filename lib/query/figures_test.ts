@@ -8,6 +8,7 @@ import {
 } from "../../tests/support/brute_rollups.ts";
 import { SUMMARY_TYPES_MAX } from "../config/limits.ts";
 import { Cell } from "../rollup/cell.ts";
+import { type Filter, isOfType } from "./filter/filter.ts";
 import { planSeries, planSummary, type SeriesQuestion } from "./plan.ts";
 import { seriesFigures } from "./series.ts";
 import { OTHER_TYPES, summaryFigures } from "./summary.ts";
@@ -17,8 +18,15 @@ const HOUR_MS = 3_600_000;
 const TO_MS = FROM_MS + 5 * HOUR_MS;
 const events = plainEvents(FROM_MS - 6 * HOUR_MS, TO_MS + HOUR_MS);
 
+const BY_TYPE = [{ label: "event_type", subject: { kind: "field", name: "type" } }] as const;
+
+function filterOn(types: readonly string[]): Filter | null {
+  return types.length === 0 ? null : isOfType(types);
+}
+
 function summaryOf(lists: Parameters<typeof bruteShard>[1][], types: readonly string[] = []) {
-  const planned = planSummary({ project: "shop", fromMs: FROM_MS, toMs: TO_MS, types });
+  const filter = filterOn(types);
+  const planned = planSummary({ project: "shop", fromMs: FROM_MS, toMs: TO_MS, filter });
   assert(planned.ok);
   return summaryFigures(lists.map((list) => bruteShard(planned.plan.rollup, list, TO_MS)));
 }
@@ -28,11 +36,11 @@ function planOf(change: Partial<SeriesQuestion>) {
     project: "shop",
     fromMs: FROM_MS,
     toMs: TO_MS,
-    types: [],
+    filter: null,
     metric: "events",
     granularity: "hour",
     timeZone: "Europe/Berlin",
-    groupByType: false,
+    by: [],
     ...change,
   });
   assert(planned.ok);
@@ -80,7 +88,7 @@ Deno.test("summaryFigures() is all zero when no shard answered", () => {
 });
 
 Deno.test("summaryFigures() counts the smallest types together when there are too many", () => {
-  const planned = planSummary({ project: "shop", fromMs: FROM_MS, toMs: TO_MS, types: [] });
+  const planned = planSummary({ project: "shop", fromMs: FROM_MS, toMs: TO_MS, filter: null });
   assert(planned.ok);
   const names = [...Array.from({ length: SUMMARY_TYPES_MAX + 5 }, (_, i) => `t${i}`), OTHER_TYPES];
   const groups = names.map((name, i) => {
@@ -104,14 +112,19 @@ Deno.test("seriesFigures() equals a recount by bucket when metric and group are 
       fc.boolean(),
       fc.constantFrom<string[]>([], ["view"], ["buy", "nothing"]),
       (lists, metric, groupByType, types) => {
-        const plan = planOf({ metric, groupByType, types });
+        const plan = planOf({
+          metric,
+          by: groupByType ? BY_TYPE : [],
+          filter: filterOn(types),
+        });
         const all = lists.flat();
         const read = seriesFigures(plan, lists.map((list) => bruteShard(plan.rollup, list, 5)));
         assert(read.ok);
         const { groups } = read.figures;
         const bounds = plan.rollup.boundsMs;
         const buckets = plan.labelsMs.length;
-        for (const { type, values } of groups) {
+        for (const { labels, values } of groups) {
+          const type = labels.event_type ?? null;
           assert.equal(values.length, buckets);
           values.forEach((value, bucket) => {
             const counted = recount(
@@ -128,11 +141,11 @@ Deno.test("seriesFigures() equals a recount by bucket when metric and group are 
             assert.equal(value, { ...expected, "avg:amount": average }[metric]);
           });
         }
-        const shown = groups.map((group) => group.type);
+        const shown = groups.map((group) => group.labels.event_type);
         assert.deepEqual(shown, [...new Set(shown)].sort());
         if (groupByType) {
           for (const type of types) assert(shown.includes(type), "named types are shown");
-        } else assert.deepEqual(shown, [null]);
+        } else assert.deepEqual(shown, [undefined]);
       },
     ),
     { numRuns: 150 },
@@ -154,7 +167,7 @@ Deno.test("seriesFigures() is exact, but for percentiles of something", () => {
 });
 
 Deno.test("seriesFigures() refuses when a shard had too many groups", () => {
-  const plan = planOf({ groupByType: true });
+  const plan = planOf({ by: BY_TYPE });
   const partial = bruteShard(plan.rollup, [], 0);
   const read = seriesFigures(plan, [{ ...partial, tooManyGroups: true }]);
   assert(!read.ok);

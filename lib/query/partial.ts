@@ -12,6 +12,7 @@
  * one shard that had all their events.
  */
 
+import { GROUP_SKETCH_BYTES_MAX } from "../config/limits.ts";
 import type { Cell } from "../rollup/cell.ts";
 import { DDSketch } from "../sketch/ddsketch.ts";
 import { HyperLogLog } from "../sketch/hyperloglog.ts";
@@ -61,15 +62,18 @@ export class PartialBuilder {
   readonly #users = new Map<number, HyperLogLog>();
   readonly #sessions = new Map<number, HyperLogLog>();
   readonly #amounts = new Map<number, DDSketch>();
+  /** Of the sketches that are added to one by one. */
+  #sketchBytes = 0;
 
   constructor({ boundsMs, groupsMax }: RollupPlan) {
     this.buckets = Math.max(0, boundsMs.length - 1);
     this.#groupsMax = groupsMax;
   }
 
-  /** There are more groups than the plan allows: the answer will have none of them. */
+  /** There are more groups than the plan, or memory, allows: the answer will have none of them. */
   get isOverfull(): boolean {
-    return this.#firstPlaces.size > this.#groupsMax;
+    return this.#firstPlaces.size > this.#groupsMax ||
+      this.#sketchBytes > GROUP_SKETCH_BYTES_MAX;
   }
 
   /** The first place of a group, which is there from now on; to be asked for once it has events. */
@@ -103,6 +107,38 @@ export class PartialBuilder {
     if (want & WANT_USERS) this.addUsers(place, [cell.users]);
     if (want & WANT_SESSIONS) this.addSessions(place, [cell.sessions]);
     if (want & WANT_AMOUNTS && cell.amounts) this.addAmounts(place, [cell.amounts]);
+  }
+
+  /** Adds numbers of some events. */
+  addNumbers(place: number, events: number, amountCount: number, amountSum: number): void {
+    this.#table.events[place] += events;
+    this.#table.amountCount[place] += amountCount;
+    this.#table.amountSum[place] += amountSum;
+  }
+
+  /** Adds the hash of a user or a session; memory for them counts. */
+  addHash(kind: "users" | "sessions", place: number, lo: number, hi: number): void {
+    const sketches = kind === "users" ? this.#users : this.#sessions;
+    let sketch = sketches.get(place);
+    if (sketch === undefined) {
+      sketches.set(place, sketch = new HyperLogLog());
+      this.#sketchBytes += sketch.byteSize;
+    }
+    const before = sketch.byteSize;
+    sketch.add(lo, hi);
+    this.#sketchBytes += sketch.byteSize - before;
+  }
+
+  /** Adds amounts that lie in one bin of DDSketch (see addRun() there); memory for them counts. */
+  addRun(place: number, count: number, sum: number, min: number, max: number): void {
+    let sketch = this.#amounts.get(place);
+    if (sketch === undefined) {
+      this.#amounts.set(place, sketch = new DDSketch());
+      this.#sketchBytes += sketch.byteSize;
+    }
+    const before = sketch.byteSize;
+    sketch.addRun(count, sum, min, max);
+    this.#sketchBytes += sketch.byteSize - before;
   }
 
   addUsers(place: number, parts: readonly HyperLogLog[]): void {
@@ -229,9 +265,34 @@ export class MergedRollup {
     return countOf(this.#distinct("sessions", group, bucket));
   }
 
-  /** Quantile q (0 to 1) of the amounts; 0 when there are none. */
-  amountQuantile(group: string, bucket: number, q: number): number {
-    return this.#amounts(group, bucket)?.quantile(q) ?? 0;
+  /** The amounts of a group in a bucket; null when there are none, or they were not wanted. */
+  amounts(group: string, bucket: number): DDSketch | null {
+    return this.#amounts(group, bucket) ?? null;
+  }
+
+  /** How many different users or sessions several groups have in buckets [from, to) together. */
+  distinctOver(
+    kind: "users" | "sessions",
+    groups: readonly string[],
+    from: number,
+    to: number,
+  ): DistinctCount {
+    let merged: HyperLogLog | undefined;
+    this.#eachOver(kind, groups, from, to, (bytes) => {
+      if (merged === undefined) merged = HyperLogLog.decode(bytes);
+      else merged.mergeEncoded(bytes);
+    });
+    return countOf(merged);
+  }
+
+  /** The amounts of several groups in buckets [from, to) together; null when there are none. */
+  amountsOver(groups: readonly string[], from: number, to: number): DDSketch | null {
+    let merged: DDSketch | null = null;
+    this.#eachOver("amounts", groups, from, to, (bytes) => {
+      if (merged === null) merged = DDSketch.decode(bytes);
+      else merged.mergeEncoded(bytes);
+    });
+    return merged;
   }
 
   /** The same as one partial, for the next merge. */
@@ -305,6 +366,18 @@ export class MergedRollup {
       else merged.mergeEncoded(bytes);
     });
     return merged;
+  }
+
+  #eachOver(
+    kind: SketchKind,
+    groups: readonly string[],
+    from: number,
+    to: number,
+    take: (bytes: Uint8Array) => void,
+  ): void {
+    for (const group of groups) {
+      for (let bucket = from; bucket < to; bucket++) this.#eachEncoded(kind, group, bucket, take);
+    }
   }
 
   /** The sketches that the partials have at a place. */

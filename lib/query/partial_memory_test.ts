@@ -13,7 +13,7 @@ const LARGE = 30 * 1024;
 const isShared = (bytes: Uint8Array) => bytes.buffer instanceof SharedArrayBuffer;
 
 function summaryPlan() {
-  const question = { project: "shop", fromMs: FROM_MS, toMs: TO_MS, types: [] };
+  const question = { project: "shop", fromMs: FROM_MS, toMs: TO_MS, filter: null };
   const planned = planSummary(question);
   assert(planned.ok);
   return planned.plan.rollup;

@@ -9,15 +9,17 @@
  */
 
 import {
-  FILTER_TYPES_MAX,
+  GROUP_PLACES_MAX,
+  GROUPS_MAX,
   RANGE_DAYS_MAX,
   SERIES_BUCKETS_MAX,
   SERIES_POINTS_MAX,
 } from "../config/limits.ts";
+import { type Filter, type Subject, typesOf } from "./filter/filter.ts";
 import {
+  isOfAmounts,
   type Metric,
-  METRIC_NAMES,
-  metricNamed,
+  readMetric,
   WANT_AMOUNTS,
   WANT_SESSIONS,
   WANT_USERS,
@@ -38,7 +40,22 @@ const GRANULARITY_WIDTHS_MS: ReadonlyMap<Granularity, number> = new Map([
   ["month", 28 * DAY_MS],
 ]);
 
-/** A question to the rollups of one project. Structured clone safe. */
+/** What has a plan answered from rows, because rollups do not tell it. */
+export interface RowGrouping {
+  /** null = all events. */
+  readonly filter: Filter | null;
+  /**
+   * What makes the groups besides "", by their text views. A group of the type alone is named by the
+   * type, any other by `groupName`.
+   */
+  readonly by: readonly Subject[];
+  /** Whose number view takes the place of amounts; null = no numbers are needed. */
+  readonly value: Subject | null;
+  /** Of numbers only the extremes are wanted, not their distribution. */
+  readonly extremesOnly: boolean;
+}
+
+/** A question to the rollups, or the rows, of one project. Structured clone safe. */
 export interface RollupPlan {
   readonly project: string;
   /** Event types to count; null = all. */
@@ -55,6 +72,29 @@ export interface RollupPlan {
   readonly wantByType: number | null;
   /** A shard with more groups than this gives none of them and sets `tooManyGroups`. */
   readonly groupsMax: number;
+  /** Answered from rows by this, and `types` is not looked at; undefined = from rollups. */
+  readonly rows?: RowGrouping;
+}
+
+/** The name of a group in a partial: its text views, null = events without the subject. */
+export function groupName(texts: readonly (string | null)[]): string {
+  return JSON.stringify(texts);
+}
+
+/** The reverse. */
+export function groupTexts(name: string): readonly (string | null)[] {
+  return JSON.parse(name);
+}
+
+/** Whether groups are named by their type alone, as those of rollups are. */
+export function isNamedByType({ rows }: RollupPlan): boolean {
+  return rows === undefined || rows.by.length === 1 && isType(rows.by[0]);
+}
+
+/** What groups are made of, and the name that answers give it. */
+export interface GroupKey {
+  readonly label: string;
+  readonly subject: Subject;
 }
 
 /** A bucket of a plan and what covers it: whole cells, and parts of a minute from rows. */
@@ -77,7 +117,8 @@ export interface SeriesPlan {
   readonly granularity: Granularity;
   /** The zone's name in its usual spelling. */
   readonly timeZone: string;
-  readonly groupByType: boolean;
+  /** Groups; none = all events together. */
+  readonly by: readonly GroupKey[];
   /**
    * The timestamp that each bucket is shown under: its start in the zone, also where the range
    * begins later than that, so that a bucket has one name whatever range it is asked in.
@@ -100,8 +141,8 @@ export interface SummaryQuestion {
   readonly project: string;
   readonly fromMs: number;
   readonly toMs: number;
-  /** Event types to count; empty = all. */
-  readonly types: readonly string[];
+  /** Which events to count; null = all. */
+  readonly filter: Filter | null;
 }
 
 /** What a time series is asked over. */
@@ -110,44 +151,155 @@ export interface SeriesQuestion extends SummaryQuestion {
   readonly granularity: Granularity;
   /** IANA name. */
   readonly timeZone: string;
-  readonly groupByType: boolean;
+  /** At most GROUP_BY_MAX. */
+  readonly by: readonly GroupKey[];
+}
+
+/** What a breakdown is asked over. */
+export interface BreakdownQuestion extends SummaryQuestion {
+  readonly metric: string;
+  /** One to GROUP_BY_MAX. */
+  readonly by: readonly GroupKey[];
+  /** Groups to tell one by one, 1 to BREAKDOWN_LIMIT_MAX. */
+  readonly limit: number;
+  /** null = in total only. */
+  readonly granularity: Granularity | null;
+  readonly timeZone: string;
+}
+
+/** Plan of a breakdown: bucket 0 is the period of equal length before, the others are the range. */
+export interface BreakdownPlan {
+  readonly rollup: RollupPlan;
+  readonly metric: Metric;
+  readonly by: readonly GroupKey[];
+  readonly limit: number;
+  /** Of the buckets after the first; null = one bucket, which is not shown. */
+  readonly granularity: Granularity | null;
+  readonly timeZone: string;
+  /** As in SeriesPlan, without the period before. */
+  readonly labelsMs: Float64Array;
 }
 
 /** Plans a summary: both periods, all types together and each type's count. */
 export function planSummary(question: SummaryQuestion): Planned<SummaryPlan> {
-  const { project, fromMs, toMs } = question;
-  const refusal = refuseRange(fromMs, toMs) ?? refuseTypes(question.types);
+  const { project, fromMs, toMs, filter } = question;
+  const refusal = refuseRange(fromMs, toMs);
   if (refusal !== null) return { ok: false, refusal };
-  const previousMs = Math.max(0, fromMs - (toMs - fromMs));
+  const types = typesOf(filter);
   const rollup: RollupPlan = {
     project,
-    types: distinctTypes(question.types),
-    boundsMs: Float64Array.of(previousMs, fromMs, toMs),
+    types: types ?? null,
+    boundsMs: Float64Array.of(beginningBefore(fromMs, toMs), fromMs, toMs),
     wantTotal: WANT_USERS | WANT_SESSIONS,
     wantByType: 0,
     groupsMax: Infinity,
+    ...(types === undefined
+      ? { rows: { filter, by: [TYPE], value: AMOUNT, extremesOnly: false } }
+      : {}),
   };
   return { ok: true, plan: { rollup } };
 }
 
 /** Plans a time series of one metric. */
 export function planSeries(question: SeriesQuestion): Planned<SeriesPlan> {
-  const { project, fromMs, toMs, granularity, groupByType } = question;
-  const refuse = (refusal: PlanRefusal) => ({ ok: false, refusal }) as const;
-  const metric = metricNamed(question.metric);
-  if (metric === null) {
-    return refuse({ parameter: "metric", detail: `metric must be one of ${METRIC_NAMES}` });
+  const { project, granularity, filter, by } = question;
+  const metric = readMetric(question.metric);
+  if (typeof metric === "string") return refuse("metric", metric);
+  const planned = planBucketsOf(question, granularity);
+  if (!planned.ok) return planned;
+  const { labelsMs, boundsMs, timeZone } = planned.plan;
+  const types = typesOf(filter);
+  const isByType = by.length === 1 && isType(by[0].subject);
+  const fitsRollups = types !== undefined && isOfAmounts(metric) && (isByType || by.length === 0);
+  const isGrouped = by.length > 0;
+  const rollup: RollupPlan = {
+    project,
+    types: types ?? null,
+    boundsMs,
+    wantTotal: isGrouped ? null : metric.want,
+    wantByType: isGrouped ? metric.want : null,
+    groupsMax: isGrouped ? Math.floor(SERIES_POINTS_MAX / Math.max(1, labelsMs.length)) : 1,
+    ...(fitsRollups ? {} : { rows: groupingOf(filter, by, metric) }),
+  };
+  return { ok: true, plan: { rollup, metric, granularity, timeZone, by, labelsMs } };
+}
+
+/** Plans a breakdown: always from rows. */
+export function planBreakdown(question: BreakdownQuestion): Planned<BreakdownPlan> {
+  const { project, fromMs, toMs, granularity, filter, by, limit } = question;
+  const metric = readMetric(question.metric);
+  if (typeof metric === "string") return refuse("metric", metric);
+  const planned = planBucketsOf(question, granularity);
+  if (!planned.ok) return planned;
+  const { labelsMs, boundsMs, timeZone } = planned.plan;
+  const points = (limit + 2) * labelsMs.length;
+  if (granularity !== null && points > SERIES_POINTS_MAX) {
+    const detail = `an answer has at most ${SERIES_POINTS_MAX} points (groups times buckets); ` +
+      "use a smaller limit, a coarser granularity or a shorter range";
+    return refuse("limit", detail);
   }
-  const timeZone = timeZoneName(question.timeZone);
+  const bounds = labelsMs.length === 0 ? [fromMs, toMs] : boundsMs;
+  const buckets = bounds.length;
+  const rollup: RollupPlan = {
+    project,
+    types: null,
+    boundsMs: Float64Array.from([beginningBefore(fromMs, toMs), ...bounds]),
+    wantTotal: metric.want,
+    wantByType: metric.want,
+    // The total is one more.
+    groupsMax: 1 + Math.min(GROUPS_MAX, Math.floor(GROUP_PLACES_MAX / buckets)),
+    rows: groupingOf(filter, by, metric),
+  };
+  return { ok: true, plan: { rollup, metric, by, limit, granularity, timeZone, labelsMs } };
+}
+
+function groupingOf(filter: Filter | null, by: readonly GroupKey[], metric: Metric): RowGrouping {
+  return {
+    filter,
+    by: by.map(({ subject }) => subject),
+    value: metric.value,
+    extremesOnly: metric.kind === "min" || metric.kind === "max",
+  };
+}
+
+const TYPE: Subject = { kind: "field", name: "type" };
+const AMOUNT: Subject = { kind: "field", name: "amount" };
+
+/** Whether a subject is the event type, by which rollups are kept. */
+export function isType({ kind, ...subject }: Subject): boolean {
+  return kind === "field" && "name" in subject && subject.name === "type";
+}
+
+/** Start of the period of equal length before [fromMs, toMs), but not before 1970. */
+function beginningBefore(fromMs: number, toMs: number): number {
+  return Math.max(0, fromMs - (toMs - fromMs));
+}
+
+/** Buckets of a range: bounds, cut to the range, and the labels by which they are shown. */
+interface Buckets {
+  readonly boundsMs: Float64Array;
+  readonly labelsMs: Float64Array;
+  readonly timeZone: string;
+}
+
+/** @param granularity null = one bucket, without a label */
+function planBucketsOf(
+  { fromMs, toMs, timeZone: zone }: Pick<SeriesQuestion, "fromMs" | "toMs" | "timeZone">,
+  granularity: Granularity | null,
+): Planned<Buckets> {
+  const timeZone = timeZoneName(zone);
   if (timeZone === null) {
-    const detail = "tz must be an IANA time zone name, such as UTC or Europe/Berlin";
-    return refuse({ parameter: "tz", detail });
+    return refuse("tz", "tz must be an IANA time zone name, such as UTC or Europe/Berlin");
   }
-  const refusal = refuseRange(fromMs, toMs) ?? refuseTypes(question.types);
-  if (refusal !== null) return refuse(refusal);
+  const refusal = refuseRange(fromMs, toMs);
+  if (refusal !== null) return { ok: false, refusal };
+  if (granularity === null) {
+    const [boundsMs, labelsMs] = [Float64Array.of(fromMs, toMs), new Float64Array(0)];
+    return { ok: true, plan: { boundsMs, labelsMs, timeZone } };
+  }
   const starts = bucketStarts(timeZone, granularity, fromMs, toMs, SERIES_BUCKETS_MAX);
   if (starts.length > 0 && starts[starts.length - 1] < toMs) {
-    return refuse(refuseGranularity(granularity, toMs - fromMs));
+    return { ok: false, refusal: refuseGranularity(granularity, toMs - fromMs) };
   }
   const buckets = Math.max(0, starts.length - 1);
   const boundsMs = Float64Array.from(starts);
@@ -155,16 +307,12 @@ export function planSeries(question: SeriesQuestion): Planned<SeriesPlan> {
     boundsMs[0] = fromMs;
     boundsMs[buckets] = toMs;
   }
-  const rollup: RollupPlan = {
-    project,
-    types: distinctTypes(question.types),
-    boundsMs,
-    wantTotal: groupByType ? null : metric.want,
-    wantByType: groupByType ? metric.want : null,
-    groupsMax: groupByType ? Math.floor(SERIES_POINTS_MAX / Math.max(1, buckets)) : 1,
-  };
   const labelsMs = Float64Array.from(starts.slice(0, buckets));
-  return { ok: true, plan: { rollup, metric, granularity, timeZone, groupByType, labelsMs } };
+  return { ok: true, plan: { boundsMs, labelsMs, timeZone } };
+}
+
+function refuse(parameter: string, detail: string): { ok: false; refusal: PlanRefusal } {
+  return { ok: false, refusal: { parameter, detail } };
 }
 
 /** The buckets of a plan with the cells and edges that cover each. */
@@ -188,24 +336,6 @@ export function refuseRange(fromMs: number, toMs: number): PlanRefusal | null {
     return { parameter: "time_range", detail };
   }
   return null;
-}
-
-/** A category can't be counted: rollups are kept by event type only. */
-function refuseTypes(types: readonly string[]): PlanRefusal | null {
-  const parameter = "event_types";
-  if (types.length > FILTER_TYPES_MAX) {
-    return { parameter, detail: `at most ${FILTER_TYPES_MAX} event types can be named` };
-  }
-  if (types.some((type) => type.startsWith("EVENT_TYPE_"))) {
-    const detail = "categories (EVENT_TYPE_...) can't be filtered on here; name event types " +
-      "as they were sent, such as page_view or purchase";
-    return { parameter, detail };
-  }
-  return null;
-}
-
-function distinctTypes(types: readonly string[]): string[] | null {
-  return types.length === 0 ? null : [...new Set(types)];
 }
 
 /** Names the finest granularity that fits the range. */

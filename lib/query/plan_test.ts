@@ -11,21 +11,24 @@ import {
   WANT_SESSIONS,
   WANT_USERS,
 } from "./plan.ts";
+import { isOfType } from "./filter/filter.ts";
 import { LEVEL_WIDTHS_MS } from "./tile_range.ts";
 import type { Granularity } from "./time_zone.ts";
 
 const DAY_MS = 86_400_000;
 const FROM_MS = Date.parse("2026-03-01T00:00:00Z");
 
+const BY_TYPE = [{ label: "event_type", subject: { kind: "field", name: "type" } }] as const;
+
 const question = (change: Partial<SeriesQuestion> = {}): SeriesQuestion => ({
   project: "shop",
   fromMs: FROM_MS,
   toMs: FROM_MS + DAY_MS,
-  types: [],
+  filter: null,
   metric: "events",
   granularity: "hour",
   timeZone: "UTC",
-  groupByType: false,
+  by: [],
   ...change,
 });
 
@@ -88,27 +91,28 @@ Deno.test("planSeries() has no buckets when the range is empty", () => {
 Deno.test("planSeries() wants the metric's sketch of the total or of each type", () => {
   const total = seriesPlan({ metric: "users" }).rollup;
   assert.deepEqual([total.wantTotal, total.wantByType], [WANT_USERS, null]);
-  const grouped = seriesPlan({ metric: "p95:amount", groupByType: true }).rollup;
+  const grouped = seriesPlan({ metric: "p95:amount", by: BY_TYPE }).rollup;
   assert.deepEqual([grouped.wantTotal, grouped.wantByType], [null, WANT_AMOUNTS]);
   assert.equal(grouped.groupsMax, Math.floor(100_000 / 24));
 });
 
 Deno.test("planSeries() survives a structured clone", () => {
-  const { rollup } = seriesPlan({ types: ["buy", "view", "buy"] });
+  const { rollup } = seriesPlan({ filter: isOfType(["buy", "view", "buy"]) });
   assert.deepEqual(structuredClone(rollup), rollup);
   assert.deepEqual(rollup.types, ["buy", "view"]);
 });
 
 Deno.test("planSeries() names the parameter and what would do when it refuses", () => {
   const cases: [Partial<SeriesQuestion>, string, RegExp][] = [
-    [{ metric: "clicks" }, "metric", /events, users, sessions, sum:amount/],
+    [{ metric: "clicks" }, "metric", /events, users, sessions, events_per_user, or sum,/],
     [{ metric: "" }, "metric", /must be one of/],
     [{ metric: "__proto__" }, "metric", /must be one of/],
     [{ timeZone: "Mars/Olympus" }, "tz", /IANA/],
     [{ toMs: FROM_MS - 1 }, "time_range", /start after its end/],
     [{ toMs: FROM_MS + RANGE_DAYS_MAX * DAY_MS + 1 }, "time_range", /3660 days/],
-    [{ types: ["EVENT_TYPE_USER"] }, "event_types", /categories/],
-    [{ types: Array.from({ length: 101 }, String) }, "event_types", /at most 100/],
+    [{ metric: "sum:" }, "metric", /amount or a property/],
+    [{ metric: "sum:user_id" }, "metric", /properties.NAME/],
+    [{ metric: "p75:price" }, "metric", /must be one of/],
     [
       { granularity: "minute", toMs: FROM_MS + 8 * DAY_MS },
       "granularity",
@@ -152,7 +156,7 @@ Deno.test("planSummary() puts a period of equal length before the one asked for"
     project: "shop",
     fromMs: FROM_MS,
     toMs: FROM_MS + 90_500,
-    types: [],
+    filter: null,
   });
   assert(planned.ok);
   const { rollup } = planned.plan;
@@ -164,7 +168,7 @@ Deno.test("planSummary() puts a period of equal length before the one asked for"
 });
 
 Deno.test("planSummary() starts the period before at 1970 when it would begin earlier", () => {
-  const planned = planSummary({ project: "shop", fromMs: 10, toMs: 1_000, types: [] });
+  const planned = planSummary({ project: "shop", fromMs: 10, toMs: 1_000, filter: null });
   assert(planned.ok);
   assert.deepEqual([...planned.plan.rollup.boundsMs], [0, 10, 1_000]);
 });

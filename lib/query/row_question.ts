@@ -3,6 +3,8 @@
  * answered for each partition (lib/process/answer_rows.ts) and merged where it is asked.
  */
 
+import type { RollupPartial } from "./partial.ts";
+import type { RollupPlan, RowGrouping } from "./plan.ts";
 import type { RetentionPartial, RetentionQuestion } from "./retention/retention.ts";
 import type { StickinessPartial, StickinessQuestion } from "./retention/stickiness.ts";
 import type { FunnelPartial } from "./funnel/funnel_partial.ts";
@@ -22,8 +24,15 @@ export interface KnownKeysQuestion {
   readonly keys: readonly string[];
 }
 
+/** A plan that rollups can't answer; its partials come without their `completeUntilMs`. */
+export interface GroupsQuestion {
+  readonly kind: "groups";
+  readonly plan: RollupPlan & { readonly rows: RowGrouping };
+}
+
 /** Each question by its kind, with the part of its answer that one partition gives. */
 export interface RowQuestions {
+  groups: { question: GroupsQuestion; partial: RollupPartial };
   known_keys: { question: KnownKeysQuestion; partial: readonly string[] };
   retention: { question: RetentionQuestion; partial: RetentionPartial };
   stickiness: { question: StickinessQuestion; partial: StickinessPartial };

@@ -124,7 +124,8 @@ function accuracyOf(...counts: DistinctCount[]): Accuracy {
   return counts.every((count) => count.exact) ? EXACT : DISTINCT_ESTIMATE;
 }
 
-function changeOf(value: number, previous: number): number {
+/** Change in percent; 100 when it was 0 before and is not now, 0 when it is 0 both times. */
+export function changeOf(value: number, previous: number): number {
   if (previous === 0) return value === 0 ? 0 : 100;
   return (value - previous) / previous * 100;
 }

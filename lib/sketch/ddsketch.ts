@@ -26,8 +26,9 @@ import { ByteReader, ByteWriter } from "./varint.ts";
 export const RELATIVE_ACCURACY = 0.01;
 
 const GAMMA = (1 + RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY);
-/** Turns a base-2 logarithm into one of base gamma. */
-const PER_LOG2 = Math.LN2 / Math.log1p((2 * RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY));
+/** Turns a base-2 logarithm into one of base gamma: how many bins a doubling spans. */
+export const BINS_PER_LOG2 = Math.LN2 /
+  Math.log1p((2 * RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY));
 /** What is nearer to zero is zero: below, doubles lose the precision that 1 % needs. */
 const MAGNITUDE_MIN = 2 ** -1022;
 /** No double has an index beyond. */
@@ -91,6 +92,21 @@ export class DDSketch {
     this.#count++;
     this.#sum += value;
     this.#widen(value, value);
+  }
+
+  /**
+   * Adds `count` finite numbers of one sign that lie in one bin, or that are all zero; of them it is
+   * enough to know the sum and the extremes.
+   */
+  addRun(count: number, sum: number, min: number, max: number): void {
+    const nearest = min < 0 ? max : min;
+    if (nearest >= MAGNITUDE_MIN) (this.#positive ??= new Bins()).add(indexOf(nearest), count);
+    else if (nearest <= -MAGNITUDE_MIN) {
+      (this.#negative ??= new Bins()).add(indexOf(-nearest), count);
+    } else this.#zeros += count;
+    this.#count += count;
+    this.#sum += sum;
+    this.#widen(min, max);
   }
 
   /** Adds everything that was added to `other`, which stays as it is. */
@@ -189,12 +205,12 @@ export class DDSketch {
 
 /** The index of a value of at least MAGNITUDE_MIN. */
 function indexOf(value: number): number {
-  return Math.ceil(Math.log2(value) * PER_LOG2);
+  return Math.ceil(Math.log2(value) * BINS_PER_LOG2);
 }
 
 /** The value at most 1 % from any of the index's bin. */
 function valueOf(index: number): number {
-  return 2 ** (index / PER_LOG2) * (2 / (1 + GAMMA));
+  return 2 ** (index / BINS_PER_LOG2) * (2 / (1 + GAMMA));
 }
 
 /** True if a magnitude belongs to the highest bin; other engines' logarithms may be one off. */

@@ -272,6 +272,49 @@ export interface UserPeriods {
   readonly active: Uint32Array;
 }
 
+/** What groups may be told apart by beyond their keys: users, sessions, bins of DDSketch. */
+export type GroupSplit = "user" | "session" | "value";
+
+/** Rows to be counted by group. */
+export interface GroupScan {
+  readonly project: string;
+  /** Bucket i is [boundsMs[i], boundsMs[i + 1]) by event time; ascending, two or more. */
+  readonly boundsMs: Float64Array;
+  /** null = all. */
+  readonly filter: Filter | null;
+  /** What makes the groups, by their text views; none: all rows are one group. */
+  readonly by: readonly Subject[];
+  /** Whose number view is added up; null = none. */
+  readonly value: Subject | null;
+  /** One reading of the rows for each; none: one reading that splits no group. */
+  readonly splits: readonly GroupSplit[];
+}
+
+/** Text views as numbers: that of row i is `texts[ids[i]]`; several ids may mean the same text. */
+export interface GroupTexts {
+  readonly ids: Int32Array;
+  /** Of all rows of a reading so far; null = without the subject. */
+  readonly texts: readonly (string | null)[];
+}
+
+/** Some groups of a scan, or parts of groups: what has the same keys is to be added up. */
+export interface GroupedRows {
+  readonly count: number;
+  /** What they are split by; null = nothing. Each reading has all rows once. */
+  readonly split: GroupSplit | null;
+  /** By subject. */
+  readonly keys: readonly GroupTexts[];
+  readonly bucket: Int32Array;
+  readonly events: Float64Array;
+  /** Rows that had a number, and the sum and extremes of the numbers; all 0 or NaN without any. */
+  readonly valueCount: Float64Array;
+  readonly valueSum: Float64Array;
+  readonly valueMin: Float64Array;
+  readonly valueMax: Float64Array;
+  /** Split by user or session: whose, uint64 pairs, low word first. */
+  readonly hash: Uint32Array | null;
+}
+
 /** Property keys that may or may not be in use. */
 export interface KeyQuery {
   readonly project: string;
@@ -326,6 +369,12 @@ export interface PartitionStore {
   userPeriods(
     query: UserPeriodsQuery,
     onUsers: (users: UserPeriods) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Calls `onGroups` with the groups of committed rows, in any order, reading after reading. */
+  groupRows(
+    scan: GroupScan,
+    onGroups: (groups: GroupedRows) => void,
     signal: AbortSignal,
   ): Promise<void>;
   /** Of the keys, those that a property of any committed event in the range has. */

@@ -46,7 +46,7 @@ export const quality = {
   accuracy: Accuracy,
 };
 
-const ChangePercentage = z.number().describe(
+export const ChangePercentage = z.number().describe(
   "Against the period of equal length before; 100 when that was 0 and this is not",
 );
 
@@ -71,6 +71,7 @@ export const SummarySchema = z.strictObject({
     cache_status: z.string(),
   }),
   ...quality,
+  notes: Notes.optional(),
 });
 
 /** AnalyticsSummary of the older generation, with the newer one's numbers beside it. */
@@ -94,6 +95,7 @@ export const LegacySummarySchema = z.strictObject({
   complete: Complete,
   missing_partitions: MissingPartitions,
   accuracy: Accuracy,
+  notes: Notes.optional(),
 });
 
 /** GetTimeSeriesResponse of `analytics.v1`. */
@@ -103,8 +105,10 @@ export const SeriesSchema = z.strictObject({
       "Start of the bucket in the time zone, also where the range begins later",
     ),
     value: z.number().describe("0 in a bucket without events, for averages and percentiles too"),
-    labels: z.record(z.string(), z.string()).describe("event_type when grouped by it"),
-  })).describe("By event type when grouped, then by time; no bucket is left out"),
+    labels: z.record(z.string(), z.string()).describe(
+      "By what it was grouped by; a label that the events do not have is not there",
+    ),
+  })).describe("By group, then by time; no bucket is left out"),
   metadata: z.strictObject({
     metric: z.string(),
     granularity: z.string(),
@@ -114,6 +118,7 @@ export const SeriesSchema = z.strictObject({
     processing_time: Duration,
   }),
   ...quality,
+  notes: Notes.optional(),
 });
 
 /** Event of `analytics.v1` as stored. */

@@ -12,14 +12,16 @@
 
 import { type Accuracy, EXACT } from "../../lib/query/metric.ts";
 import type { RollupPartial } from "../../lib/query/partial.ts";
-import { releasePartial } from "../../lib/query/partial_memory.ts";
-import { planSeries, planSummary, type RollupPlan } from "../../lib/query/plan.ts";
+import type { Filter } from "../../lib/query/filter/filter.ts";
+import { type GroupKey, planSeries, planSummary, type RollupPlan } from "../../lib/query/plan.ts";
 import type { RowAnswer, RowPartialOf, RowQuestion } from "../../lib/query/row_question.ts";
-import { seriesFigures, type SeriesGroup } from "../../lib/query/series.ts";
+import { type SeriesFigures, seriesFigures, type SeriesGroup } from "../../lib/query/series.ts";
 import { type SummaryFigures, summaryFigures, type TopFigure } from "../../lib/query/summary.ts";
 import type { Granularity } from "../../lib/query/time_zone.ts";
 import type { StoredEvent, UserQuery, UserTotals } from "../../lib/store/event_store.ts";
 import type { LegacySummaryJson, SeriesJson, SummaryJson } from "./answer_json.ts";
+import { readPlan } from "./ask_plan.ts";
+import type { Patience } from "./ask_rows.ts";
 import {
   type Asked,
   askedNow,
@@ -36,9 +38,6 @@ import { durationJson, int64Json, labelJson, timestampJson, unixSeconds } from "
 const HOUR_MS = 3_600_000;
 /** What a missing range means in the older generation. */
 const LEGACY_RANGE_MS = HOUR_MS;
-
-/** Labels of a point that is not grouped. */
-const NO_LABELS: Record<string, string> = {};
 
 /** What the answers need from the process they run in. */
 export interface AnalyticsPorts {
@@ -92,22 +91,21 @@ export interface UserPartial {
 export interface SummaryRequest {
   readonly project: string;
   readonly range: RequestedRange;
-  /** Empty = all. */
-  readonly eventTypes: readonly string[];
+  /** null = all events. */
+  readonly filter: Filter | null;
+  /** Of an answer that needs rows. */
+  readonly patience: Patience;
 }
 
-export interface SeriesRequest {
-  readonly project: string;
-  readonly range: RequestedRange;
-  /** Empty = all. */
-  readonly eventTypes: readonly string[];
+export interface SeriesRequest extends SummaryRequest {
   /** A name of lib/query/metric.ts. */
   readonly metric: string;
   /** null = hour. */
   readonly granularity: Granularity | null;
   /** IANA name; null = UTC. */
   readonly timeZone: string | null;
-  readonly groupByType: boolean;
+  /** At most GROUP_BY_MAX. */
+  readonly by: readonly GroupKey[];
 }
 
 /** `analytics.v1` AnalyticsSummary. Throws ProblemError (invalid_parameter). */
@@ -140,16 +138,17 @@ export async function answerSummary(
       events_by_type: EXACT,
       ...topAccuracy(figures.topMetrics),
     }),
+    ...notesJson(figures.notes),
   };
 }
 
 /** The older generation's AnalyticsSummary: JSON numbers, unix seconds, default the last hour. */
 export async function answerLegacySummary(
-  request: Omit<SummaryRequest, "eventTypes">,
+  request: SummaryRequest,
   ports: AnalyticsPorts,
 ): Promise<LegacySummaryJson> {
   const asked = askedNow(request.range, ports, LEGACY_RANGE_MS, "from");
-  const figures = await askSummary({ ...request, eventTypes: [] }, asked, ports, "from");
+  const figures = await askSummary(request, asked, ports, "from");
   const timestamp = unixSeconds(asked.atMs);
   const quality = qualityOf(asked, figures, {
     total_events: EXACT,
@@ -173,6 +172,7 @@ export async function answerLegacySummary(
     to: unixSeconds(asked.endMs),
     ...quality,
     complete_until: unixSeconds(completeUntil(asked, figures.completeUntilMs)),
+    ...notesJson(figures.notes),
   };
 }
 
@@ -186,39 +186,63 @@ export async function answerSeries(
     project: request.project,
     fromMs: asked.startMs,
     toMs: asked.endMs,
-    types: request.eventTypes,
+    filter: request.filter,
     metric: request.metric,
     granularity: request.granularity ?? "hour",
     timeZone: request.timeZone ?? "UTC",
-    groupByType: request.groupByType,
+    by: request.by,
   });
   if (!planned.ok) throw refused(planned.refusal);
   const { plan } = planned;
-  const { partials, missing } = await ports.askShards(plan.rollup);
-  const read = seriesFigures(plan, partials);
-  partials.forEach(releasePartial);
-  if (!read.ok) throw refused(read.refusal);
-  const { groups, accuracy, completeUntilMs } = read.figures;
+  const { figures, missing, notes } = await readPlan({
+    plan: plan.rollup,
+    asked,
+    patience: request.patience,
+    read: (partials) => {
+      const read = seriesFigures(plan, partials);
+      if (!read.ok) throw refused(read.refusal);
+      return read.figures;
+    },
+    isEmpty: hasNoValues,
+  }, ports);
+  const { groups, accuracy, completeUntilMs } = figures;
   const series = pointsOf(plan.labelsMs, groups);
   return {
     series,
     metadata: {
       metric: plan.metric.name,
-      granularity: `TIME_GRANULARITY_${plan.granularity.toUpperCase()}`,
+      granularity: granularityJson(plan.granularity),
       data_points: series.length,
       time_range: rangeJson(asked),
       time_zone: plan.timeZone,
       processing_time: durationJson(ports.now() - asked.atMs),
     },
     ...qualityOf(asked, { completeUntilMs, missing }, { "series.value": accuracy }),
+    ...notesJson(notes),
   };
+}
+
+/** Nothing is told, or nothing of what it was to be told by. */
+function hasNoValues({ groups }: SeriesFigures): boolean {
+  return groups.every(({ values, labels }) => {
+    return values.every((value) => value === 0) || Object.keys(labels).length === 0;
+  });
+}
+
+/** The granularity by its proto name. */
+export function granularityJson(granularity: Granularity | null): string {
+  return `TIME_GRANULARITY_${granularity?.toUpperCase() ?? "UNSPECIFIED"}`;
+}
+
+/** What there is to say of an answer. */
+export function notesJson(notes: readonly string[]): { notes?: string[] } {
+  return notes.length === 0 ? {} : { notes: [...notes] };
 }
 
 /** The points of a series: by group, then by time. */
 function pointsOf(labelsMs: Float64Array, groups: readonly SeriesGroup[]): SeriesJson["series"] {
   const points: SeriesJson["series"] = [];
-  for (const { type, values } of groups) {
-    const labels = type === null ? NO_LABELS : { event_type: type };
+  for (const { labels, values } of groups) {
     values.forEach((value, bucket) => {
       points.push({ timestamp: labelJson(labelsMs[bucket]), value, labels });
     });
@@ -231,21 +255,25 @@ async function askSummary(
   asked: Asked,
   ports: AnalyticsPorts,
   rangeParameter: string,
-): Promise<SummaryFigures & Reach> {
+): Promise<SummaryFigures & Reach & { readonly notes: readonly string[] }> {
   const planned = planSummary({
     project: request.project,
     fromMs: asked.startMs,
     toMs: asked.endMs,
-    types: request.eventTypes,
+    filter: request.filter,
   });
   if (!planned.ok) {
     const { parameter, detail } = planned.refusal;
     throw refused({ detail, parameter: parameter === "time_range" ? rangeParameter : parameter });
   }
-  const { partials, missing } = await ports.askShards(planned.plan.rollup);
-  const figures = summaryFigures(partials);
-  partials.forEach(releasePartial);
-  return { ...figures, missing };
+  const { figures, missing, notes } = await readPlan({
+    plan: planned.plan.rollup,
+    asked,
+    patience: request.patience,
+    read: summaryFigures,
+    isEmpty: ({ totalEvents }) => totalEvents === 0,
+  }, ports);
+  return { ...figures, missing, notes };
 }
 
 function topAccuracy(topMetrics: readonly TopFigure[]): Record<string, Accuracy> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ProblemError } from "../../lib/http/problem.ts";
+import { isOfType } from "../../lib/query/filter/filter.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
 import {
   bruteShard,
@@ -19,6 +20,7 @@ import {
 
 const NOW_MS = Date.parse("2026-03-29T12:34:56.789Z");
 const HOUR_MS = 3_600_000;
+const PATIENCE = { timeoutMs: null, gone: null };
 const MISSING = { startMs: null, endMs: null };
 
 /** Ports over shards that are plain lists of events. */
@@ -54,11 +56,12 @@ const event = (change: Partial<PlainEvent>): PlainEvent => ({
 const seriesRequest = (change: Partial<SeriesRequest> = {}): SeriesRequest => ({
   project: "shop",
   range: MISSING,
-  eventTypes: [],
+  filter: null,
+  patience: PATIENCE,
   metric: "events",
   granularity: null,
   timeZone: null,
-  groupByType: false,
+  by: [],
   ...change,
 });
 
@@ -77,7 +80,12 @@ Deno.test("answerSummary() equals a recount when events and range are random", a
       async (shards, beforeMs, lengthMs) => {
         const startMs = NOW_MS - beforeMs;
         const endMs = startMs + lengthMs;
-        const request = { project: "shop", range: { startMs, endMs }, eventTypes: [] };
+        const request = {
+          project: "shop",
+          range: { startMs, endMs },
+          filter: null,
+          patience: PATIENCE,
+        };
         const answer = await answerSummary(request, portsOver(shards));
         SummarySchema.parse(answer);
         const ofShop = (each: PlainEvent) => each.project === "shop";
@@ -105,7 +113,12 @@ Deno.test("answerSummary() takes 24 hours to this minute's end when none is give
     event({ timestampMs: Date.parse("2026-03-28T12:35:00Z"), user: 2, amount: 4 }),
     event({ timestampMs: Date.parse("2026-03-28T12:34:59.999Z"), user: 3, amount: 2 }),
   ]]);
-  const answer = await answerSummary({ project: "shop", range: MISSING, eventTypes: [] }, ports);
+  const answer = await answerSummary({
+    project: "shop",
+    range: MISSING,
+    filter: null,
+    patience: PATIENCE,
+  }, ports);
   assert.deepEqual(answer, {
     total_events: "2",
     unique_users: "2",
@@ -147,7 +160,12 @@ Deno.test("answerSummary() is complete when the mark reaches the range's end or 
   const markMs = NOW_MS - HOUR_MS;
   const ask = (endMs: number | null, completeUntilMs: number) =>
     answerSummary(
-      { project: "shop", range: { startMs: NOW_MS - 5 * HOUR_MS, endMs }, eventTypes: [] },
+      {
+        project: "shop",
+        range: { startMs: NOW_MS - 5 * HOUR_MS, endMs },
+        filter: null,
+        patience: PATIENCE,
+      },
       portsOver([[], []], completeUntilMs),
     );
   const late = await ask(null, markMs);
@@ -160,7 +178,12 @@ Deno.test("answerSummary() is complete when the mark reaches the range's end or 
 
 Deno.test("answerLegacySummary() gives numbers and unix seconds over the last hour", async () => {
   const ports = portsOver([[event({ amount: 8 }), event({ timestampMs: NOW_MS - 2 * HOUR_MS })]]);
-  const answer = await answerLegacySummary({ project: "shop", range: MISSING }, ports);
+  const answer = await answerLegacySummary({
+    project: "shop",
+    range: MISSING,
+    filter: null,
+    patience: PATIENCE,
+  }, ports);
   LegacySummarySchema.parse(answer);
   const { total_events, total_users, unique_users, sessions, events_by_type, from, to } = answer;
   assert.deepEqual([total_events, total_users, unique_users, sessions], [1, 1, 1, 1]);
@@ -181,7 +204,12 @@ Deno.test("answerLegacySummary() gives numbers and unix seconds over the last ho
 Deno.test("answerLegacySummary() names from when the range is refused", async () => {
   const ports = portsOver([]);
   for (const range of [{ startMs: 5, endMs: 4 }, { startMs: 0, endMs: NOW_MS }]) {
-    const answer = answerLegacySummary({ project: "shop", range }, ports);
+    const answer = answerLegacySummary({
+      project: "shop",
+      range,
+      filter: null,
+      patience: PATIENCE,
+    }, ports);
     assert.deepEqual(await refusal(answer), ["invalid_parameter", "from"]);
   }
 });
@@ -216,10 +244,10 @@ Deno.test("answerSeries() labels points by type and shows named types when group
   const answer = await answerSeries(
     seriesRequest({
       range,
-      groupByType: true,
+      by: [{ label: "event_type", subject: { kind: "field", name: "type" } }],
       granularity: "day",
       metric: "avg:amount",
-      eventTypes: ["view", "refund", "buy"],
+      filter: isOfType(["view", "refund", "buy"]),
     }),
     portsOver([shard]),
   );
@@ -234,7 +262,6 @@ Deno.test("answerSeries() names the parameter when the question is refused", asy
     [{ metric: "" }, "metric"],
     [{ metric: "p75:amount" }, "metric"],
     [{ timeZone: "Berlin" }, "tz"],
-    [{ eventTypes: ["EVENT_TYPE_USER"] }, "event_types"],
     [{ range: { startMs: NOW_MS + HOUR_MS, endMs: null } }, "time_range"],
     [{ range: { startMs: 0, endMs: null } }, "time_range"],
     [
@@ -250,7 +277,12 @@ Deno.test("answerSeries() names the parameter when the question is refused", asy
 
 Deno.test("answers name the partitions that they lack, and are not complete then", async () => {
   const ports = portsOver([[event({})]], NOW_MS, [1, 3]);
-  const summary = await answerSummary({ project: "shop", range: MISSING, eventTypes: [] }, ports);
+  const summary = await answerSummary({
+    project: "shop",
+    range: MISSING,
+    filter: null,
+    patience: PATIENCE,
+  }, ports);
   SummarySchema.parse(summary);
   assert.deepEqual([summary.complete, summary.missing_partitions], [false, [1, 3]]);
   const series = await answerSeries(seriesRequest(), ports);

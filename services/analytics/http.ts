@@ -10,19 +10,27 @@
 
 import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { USER_EVENTS_PAGE_DEFAULT, USER_EVENTS_PAGE_MAX } from "../../lib/config/limits.ts";
+import {
+  GROUP_BY_MAX,
+  ROW_QUESTION_SECONDS_MAX,
+  USER_EVENTS_PAGE_DEFAULT,
+  USER_EVENTS_PAGE_MAX,
+} from "../../lib/config/limits.ts";
 import { invalidParameter } from "../../lib/http/json_body.ts";
-import { METRIC_NAMES } from "../../lib/query/metric.ts";
+import { METRIC_FORM } from "../../lib/query/metric.ts";
+import { isType } from "../../lib/query/plan.ts";
 import { LegacySummarySchema, SeriesSchema, SummarySchema, UserSchema } from "./answer_json.ts";
 import {
   type AnalyticsPorts,
   answerLegacySummary,
   answerSeries,
   answerSummary,
+  type SummaryRequest,
 } from "./answer_query.ts";
 import { answerUser } from "./answer_user.ts";
 import type { RequestedRange } from "./asked_range.ts";
 import { QueryParameters } from "./query_parameters.ts";
+import { patienceOf } from "./question_body.ts";
 import { seriesText } from "./series_text.ts";
 
 /** What the routes work with. */
@@ -32,9 +40,6 @@ export interface AnalyticsRoutesOptions {
   readonly projectOf: (context: Context) => string;
 }
 
-/** What events can be grouped by, under either name. */
-const TYPE_GROUPS = ["event_type", "type"];
-
 const timeParameter = (what: string) =>
   z.string().optional().describe(`${what}: RFC 3339, or unix seconds or milliseconds`);
 
@@ -42,20 +47,32 @@ const rangeParameters = {
   "time_range.start": timeParameter("First instant; 24 hours before the end if missing"),
   "time_range.end": timeParameter("First instant after the range; the current minute's end"),
 };
-const typeParameters = {
-  event_types: z.string().optional().describe("Event types to count, a comma list or repeated"),
-  group_by: z.string().optional().describe("event_type"),
+const filterParameters = {
+  event_types: z.string().optional().describe(
+    "Event types, or EVENT_TYPE_* categories, to count; a comma list or repeated",
+  ),
+  filters: z.string().optional().describe(
+    "filters[NAME]=text: only events of this field or property",
+  ),
+  filter: z.string().optional().describe("A list of conditions as JSON (docs/ANALYTICS.md)"),
+  timeout_seconds: z.string().optional().describe(
+    `Longest wait for an answer that needs rows, 1 to ${ROW_QUESTION_SECONDS_MAX}`,
+  ),
 };
 
 const summaryRoute = getRoute("/v1/analytics/summary", "Totals of a time range", SummarySchema, {
   ...rangeParameters,
-  ...typeParameters,
+  ...filterParameters,
+  group_by: z.string().optional().describe("event_type"),
 });
 
 const seriesRoute = getRoute("/v1/analytics/timeseries", "One metric over time", SeriesSchema, {
   ...rangeParameters,
-  ...typeParameters,
-  metric: z.string().describe(`One of ${METRIC_NAMES}`),
+  ...filterParameters,
+  group_by: z.string().optional().describe(
+    `Up to ${GROUP_BY_MAX} fields or properties, a comma list or repeated`,
+  ),
+  metric: z.string().describe(`One of ${METRIC_FORM}`),
   granularity: z.string().optional().describe("minute, hour (default), day, week or month"),
   tz: z.string().optional().describe("IANA time zone of the buckets; UTC if missing"),
 });
@@ -73,6 +90,7 @@ const userRoute = getRoute("/v1/analytics/users/{user_id}", "One user's profile"
 const legacyRoute = getRoute("/analytics/summary", "Totals of a time range", LegacySummarySchema, {
   from: timeParameter("First instant; an hour before the end if missing"),
   to: timeParameter("First instant after the range; the current minute's end"),
+  ...filterParameters,
 });
 
 /** `GET /v1/analytics/summary`, `/timeseries` and `/users/{user_id}`. */
@@ -83,11 +101,11 @@ export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): O
   }
   app.get(summaryRoute.path, async (context) => {
     const query = parametersOf(context, summaryRoute.names);
-    readGroupBy(query);
+    refuseGroupBy(query);
     const answer = await answerSummary({
       project: projectOf(context),
       range: readRange(query, "time_range.start", "time_range.end"),
-      eventTypes: query.list("event_types"),
+      ...readFilter(query, context),
     }, ports);
     return context.json(answer);
   });
@@ -96,11 +114,11 @@ export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): O
     const answer = await answerSeries({
       project: projectOf(context),
       range: readRange(query, "time_range.start", "time_range.end"),
-      eventTypes: query.list("event_types"),
+      ...readFilter(query, context),
       metric: query.text("metric") ?? "",
       granularity: query.granularity("granularity"),
       timeZone: query.text("tz"),
-      groupByType: readGroupBy(query),
+      by: query.groups("group_by"),
     }, ports);
     return context.body(seriesText(answer), 200, { "content-type": "application/json" });
   });
@@ -129,8 +147,11 @@ export function legacyAnalyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptio
   app.openAPIRegistry.registerPath(legacyRoute.config);
   app.get(legacyRoute.path, async (context) => {
     const query = parametersOf(context, legacyRoute.names);
-    const range = readRange(query, "from", "to");
-    const answer = await answerLegacySummary({ project: projectOf(context), range }, ports);
+    const answer = await answerLegacySummary({
+      project: projectOf(context),
+      range: readRange(query, "from", "to"),
+      ...readFilter(query, context),
+    }, ports);
     return context.json(answer);
   });
   return app;
@@ -182,12 +203,18 @@ function readRange(query: QueryParameters, start: string, end: string): Requeste
   return { startMs: query.time(start), endMs: query.time(end) };
 }
 
-/** Whether to group by event type; any other group is refused. */
-function readGroupBy(query: QueryParameters): boolean {
-  const groups = query.list("group_by");
-  if (!groups.every((group) => TYPE_GROUPS.includes(group))) {
-    const detail = `group_by must be event_type; grouping by properties is not answered here`;
-    throw invalidParameter("group_by", detail);
-  }
-  return groups.length > 0;
+/** Which events to count, and how long to wait where that needs rows. */
+function readFilter(
+  query: QueryParameters,
+  context: Context,
+): Pick<SummaryRequest, "filter" | "patience"> {
+  const timeoutSeconds = query.integer("timeout_seconds", 1, ROW_QUESTION_SECONDS_MAX);
+  return { filter: query.filter(), patience: patienceOf(context, timeoutSeconds) };
+}
+
+/** A summary has the counts by type anyway; any other group is refused. */
+function refuseGroupBy(query: QueryParameters): void {
+  if (query.groups("group_by").every(({ subject }) => isType(subject))) return;
+  const detail = "a summary is grouped by event_type only; a breakdown takes properties";
+  throw invalidParameter("group_by", detail);
 }

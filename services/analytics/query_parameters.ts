@@ -7,7 +7,7 @@
  * too. As in proto JSON, an empty value means that the parameter is missing.
  */
 
-import { ECHO_CHARS_MAX } from "../../lib/config/limits.ts";
+import { ECHO_CHARS_MAX, FILTER_TYPES_MAX, GROUP_BY_MAX } from "../../lib/config/limits.ts";
 import { invalidParameter, protoName, TIME_FORM, timeOf } from "../../lib/http/json_body.ts";
 import type { ProblemError } from "../../lib/http/problem.ts";
 import { allOf, type Filter, isOfType } from "../../lib/query/filter/filter.ts";
@@ -15,7 +15,9 @@ import {
   type ParsedFilter,
   parseFilterMap,
   parseFilterText,
+  readSubject,
 } from "../../lib/query/filter/parse_filter.ts";
+import { type GroupKey, isType } from "../../lib/query/plan.ts";
 import type { Granularity } from "../../lib/query/time_zone.ts";
 
 /** Granularities by their proto numbers; 0 is unspecified. */
@@ -75,6 +77,10 @@ export class QueryParameters {
    */
   filter(): Filter | null {
     const types = this.list("event_types");
+    if (types.length > FILTER_TYPES_MAX) {
+      const detail = `event_types must not name more than ${FILTER_TYPES_MAX} event types`;
+      throw invalidParameter("event_types", detail);
+    }
     const text = this.text("filter");
     return allOf([
       types.length === 0 ? null : isOfType(types),
@@ -86,6 +92,11 @@ export class QueryParameters {
   /** Whether there are conditions beside `event_types`. */
   get hasConditions(): boolean {
     return this.text("filter") !== null || Object.keys(this.#filters).length > 0;
+  }
+
+  /** What to group by: fields or properties by name, at most GROUP_BY_MAX. */
+  groups(name: string): GroupKey[] {
+    return groupKeys(this.list(name), name);
   }
 
   #addFilter(key: string, value: string): void {
@@ -112,13 +123,35 @@ export class QueryParameters {
 
   /** `hour`, `TIME_GRANULARITY_HOUR` or its number 2; null when missing or unspecified. */
   granularity(name: string): Granularity | null {
-    const text = this.text(name);
-    if (text === null || text === "0" || text === "TIME_GRANULARITY_UNSPECIFIED") return null;
-    const word = text.replace(/^TIME_GRANULARITY_/, "").toLowerCase();
-    const found = GRANULARITIES.find((each, index) => each === word || String(index + 1) === text);
-    if (found !== undefined) return found;
-    throw invalidParameter(name, `${name} must be one of ${GRANULARITIES.join(", ")}`);
+    return granularityNamed(this.text(name) ?? "", name);
   }
+}
+
+/** A granularity in any of its forms; null when unspecified. */
+export function granularityNamed(text: string, parameter: string): Granularity | null {
+  if (["", "0", "TIME_GRANULARITY_UNSPECIFIED"].includes(text)) return null;
+  const word = text.replace(/^TIME_GRANULARITY_/, "").toLowerCase();
+  const found = GRANULARITIES.find((each, index) => each === word || String(index + 1) === text);
+  if (found !== undefined) return found;
+  throw invalidParameter(parameter, `${parameter} must be one of ${GRANULARITIES.join(", ")}`);
+}
+
+/** Names of fields or properties as groups; answers name each as it was sent, the type event_type. */
+export function groupKeys(names: readonly string[], parameter: string): GroupKey[] {
+  if (names.length > GROUP_BY_MAX) {
+    throw invalidParameter(parameter, `${parameter} takes at most ${GROUP_BY_MAX} names`);
+  }
+  const seen = new Set<string>();
+  return names.map((name) => {
+    const subject = readSubject(name);
+    const key = JSON.stringify(subject);
+    if (subject === null || seen.has(key)) {
+      const detail = `${parameter} must name properties or fields of events, each once`;
+      throw invalidParameter(parameter, detail);
+    }
+    seen.add(key);
+    return { label: isType(subject) ? "event_type" : name, subject };
+  });
 }
 
 /** The filter, or a refusal as ProblemError. */
@@ -129,7 +162,10 @@ export function filterRead(parsed: ParsedFilter): Filter | null {
 
 function unknownParameter(sent: string, names: readonly string[]): ProblemError {
   if (/^filters\b/.test(sent)) {
-    return invalidParameter("filters", "filters on properties are not answered by this route");
+    const detail = names.includes("filters")
+      ? "a filter must be filters[NAME]=text"
+      : "filters on properties are not answered by this route";
+    return invalidParameter("filters", detail);
   }
   const shown = [...sent].slice(0, ECHO_CHARS_MAX).join("");
   return invalidParameter(shown, `unknown parameter; this route takes ${names.join(", ")}`);

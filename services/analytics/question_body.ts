@@ -94,6 +94,9 @@ export function filterOf(body: Omit<CommonBody, "time_range">, place = ""): Filt
 export function patienceOf(context: Context, timeoutSeconds: number | null | undefined): Patience {
   return {
     timeoutMs: timeoutSeconds == null ? null : 1_000 * timeoutSeconds,
-    gone: context.req.raw.signal,
+    // Only where somebody waits for rows: a signal for every request would cost.
+    get gone() {
+      return context.req.raw.signal;
+    },
   };
 }

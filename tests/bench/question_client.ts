@@ -90,7 +90,7 @@ function readCohorts({ cohorts }: Json): AnswerFigures {
 
 function readGroups({ groups }: Json): AnswerFigures {
   return Object.fromEntries(
-    groups.map(({ values, value }: Json) => [values[0], Number(value)]),
+    groups.map(({ labels, value }: Json) => [Object.values(labels)[0], Number(value)]),
   );
 }
 

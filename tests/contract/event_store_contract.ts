@@ -11,6 +11,7 @@ import {
   StoreError,
 } from "../../lib/store/event_store.ts";
 import { eventStorePeriodTests } from "./event_store_periods.ts";
+import { eventStoreGroupTests } from "./event_store_groups.ts";
 import { eventStoreReadTests } from "./event_store_reads.ts";
 import { eventStoreScanTests } from "./event_store_scans.ts";
 import {
@@ -53,6 +54,7 @@ export function eventStoreContract(name: string, make: () => Promise<StorePlace>
   eventStoreReadTests(test);
   eventStoreScanTests(test);
   eventStorePeriodTests(test);
+  eventStoreGroupTests(test);
 }
 
 function commitTests(test: StoreTest): void {

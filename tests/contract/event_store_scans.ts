@@ -135,13 +135,15 @@ function scopeTests(test: StoreTest): void {
   });
 }
 
-interface MadeRow {
+/** A row as committed, and what filters see of it. */
+export interface MadeRow {
   readonly seq: number;
   readonly view: EventView;
+  readonly row: TestRow;
 }
 
 /** Commits a row for each of these properties, every tenth with long ones. */
-async function commitMade(
+export async function commitMade(
   store: PartitionStore,
   sets: readonly Record<string, PropertyValue | null>[],
 ): Promise<MadeRow[]> {
@@ -163,7 +165,7 @@ async function commitMade(
       source,
       properties: makeProperties(Object.entries(properties)),
     };
-    return { seq, view };
+    return { seq, view, row };
   });
 }
 
@@ -188,7 +190,8 @@ async function read(store: PartitionStore, scan: RowScan): Promise<FoundRow[]> {
   return found.sort((a, b) => a.seq - b.seq);
 }
 
-function textOf(subject: Parameters<typeof valueOf>[0], view: EventView): string | null {
+/** The text view of a subject; of the category, its name. */
+export function textOf(subject: Parameters<typeof valueOf>[0], view: EventView): string | null {
   if (subject.kind === "field" && subject.name === "category") {
     return [
       "",

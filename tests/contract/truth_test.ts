@@ -26,11 +26,12 @@ const QUESTIONS = 20;
 const QUESTIONS_OF: Readonly<Record<string, number>> = {
   summary: 30,
   series: 30,
+  breakdown: 34,
   retention: 12,
   stickiness: 6,
   funnel: 16,
 };
-const PAIRS_MIN = 1_300;
+const PAIRS_MIN = 1_800;
 /** Requests of a set come in within this time of each other. */
 const setMs = 24 * HOUR_MS;
 

@@ -3,6 +3,7 @@ import type { Handler } from "../../lib/http/app.ts";
 import { BodyReader } from "../../lib/http/read_body.ts";
 import { createLogger } from "../../lib/telemetry/logger.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
+import { breakdownRoutes } from "../../services/analytics/breakdown_http.ts";
 import { funnelRoutes } from "../../services/analytics/funnel_http.ts";
 import { analyticsRoutes } from "../../services/analytics/http.ts";
 import { retentionRoutes } from "../../services/analytics/retention_http.ts";
@@ -26,6 +27,7 @@ export function sceneHandler(scene: AnswerScene, projectOf: () => string): Handl
     serviceHealth: { events: health, analytics: health, metrics: health },
     routes: [
       analyticsRoutes({ ports, projectOf }),
+      breakdownRoutes({ ports, bodies: new BodyReader(), projectOf }),
       retentionRoutes({ ports, bodies: new BodyReader(), projectOf }),
       funnelRoutes({ ports, bodies: new BodyReader(), projectOf }),
     ],

@@ -1,4 +1,5 @@
 /** Every kind of question of the truth suite. */
+import { breakdownCase } from "./truth_breakdown.ts";
 import type { TruthCase } from "./truth_case.ts";
 import { funnelCase } from "./truth_funnels.ts";
 import { retentionCase, stickinessCase } from "./truth_retention.ts";
@@ -8,6 +9,7 @@ import { seriesCase, summaryCase } from "./truth_rollups.ts";
 export const TRUTH_CASES: readonly TruthCase<any>[] = [
   summaryCase,
   seriesCase,
+  breakdownCase,
   retentionCase,
   stickinessCase,
   funnelCase,

@@ -101,6 +101,37 @@ export function isOfType(names: readonly string[]): Filter {
   return either.length === 1 ? either[0] : { kind: "or", filters: either };
 }
 
+/**
+ * The types that a filter asks for when it asks for nothing else: null = all of them; undefined = it
+ * looks at more than the type.
+ */
+export function typesOf(filter: Filter | null): readonly string[] | null | undefined {
+  if (filter === null) return null;
+  if ("filters" in filter) {
+    const lists = filter.filters.map(typesOf);
+    if (lists.some((list) => list === undefined)) return undefined;
+    return filter.kind === "and" ? inEach(lists) : inAny(lists);
+  }
+  const { subject } = filter;
+  const isPlain = filter.kind === "in" && !filter.negated && subject.kind === "field" &&
+    subject.name === "type" && filter.values.every((value) => typeof value === "string");
+  return isPlain ? [...new Set(filter.values as readonly string[])] : undefined;
+}
+
+type TypeLists = readonly (readonly string[] | null | undefined)[];
+
+function inEach(lists: TypeLists): readonly string[] | null {
+  return lists.reduce<readonly string[] | null>((types, list) => {
+    if (types === null || list == null) return types ?? list ?? null;
+    return types.filter((type) => list.includes(type));
+  }, null);
+}
+
+function inAny(lists: TypeLists): readonly string[] | null {
+  if (lists.some((list) => list === null)) return null;
+  return [...new Set(lists.flatMap((list) => list ?? []))];
+}
+
 /** Property keys that a filter names. */
 export function propertyKeys(filter: Filter | null): Set<string> {
   const keys = new Set<string>();

@@ -105,6 +105,11 @@ export function parseFilterMap(map: unknown, place: string): ParsedFilter {
   });
 }
 
+/** The subject that a name means; null = no event could have it. */
+export function readSubject(name: unknown): Subject | null {
+  return isText(name) && name !== "" ? subjectNamed(name) : null;
+}
+
 /** The subject that a name means: an event field, else the property. */
 export function subjectNamed(name: string): Subject {
   if (name.startsWith(PROPERTY_PREFIX) && name.length > PROPERTY_PREFIX.length) {
@@ -177,7 +182,7 @@ class FilterReader {
     if (++this.#conditions > FILTER_CONDITIONS_MAX) {
       throw new Refused(place, `a filter has at most ${FILTER_CONDITIONS_MAX} conditions`);
     }
-    const subject = readSubject(parts.property, places.property);
+    const subject = namedSubject(parts.property, places.property);
     const { op, value } = parts;
     if (typeof op !== "string" || !OPS.has(op)) {
       throw new Refused(`${place}.op`, `must be one of ${FILTER_OPS.join(", ")}`);
@@ -186,8 +191,9 @@ class FilterReader {
   }
 }
 
-function readSubject(name: unknown, place: string): Subject {
-  if (isText(name) && name !== "") return subjectNamed(name);
+function namedSubject(name: unknown, place: string): Subject {
+  const subject = readSubject(name);
+  if (subject !== null) return subject;
   throw new Refused(
     place,
     `must name a property, or one of the event's fields ${FIELD_NAMES.join(", ")}`,

@@ -5,6 +5,7 @@
  */
 
 import { type DataChunk, native, STRING_BYTES, STRING_INLINE_MAX } from "./native.ts";
+import type { TextDictionary } from "./text_dictionary.ts";
 
 const WORD = 0x1_0000_0000;
 
@@ -64,6 +65,36 @@ export class ChunkReader {
   /** A VARCHAR column. */
   strings(column: number): (string | null)[] {
     return this.blobs(column).map((bytes) => bytes === null ? null : decoder.decode(bytes));
+  }
+
+  /** A VARCHAR column by the ids that `dictionary` gives its texts. */
+  textIds(column: number, dictionary: TextDictionary): Int32Array {
+    const bytes = this.#bytes(column, STRING_BYTES);
+    const words = new Int32Array(bytes.buffer);
+    const valid = this.#validity(column);
+    const ids = new Int32Array(this.count);
+    for (let i = 0; i < this.count; i++) {
+      if (valid !== null && (valid[i >>> 3] & (1 << (i & 7))) === 0) {
+        ids[i] = dictionary.missing();
+        continue;
+      }
+      const length = words[4 * i], at = STRING_BYTES * i + 4;
+      if (length > STRING_INLINE_MAX) {
+        const long = native.get_data_from_pointer(bytes.buffer, at + 4, length);
+        ids[i] = dictionary.ofText(decoder.decode(long));
+        continue;
+      }
+      bytes.fill(0, at + length, at + STRING_INLINE_MAX);
+      const decode = () => decoder.decode(bytes.subarray(at, at + length));
+      ids[i] = dictionary.ofWords(
+        length,
+        words[4 * i + 1],
+        words[4 * i + 2],
+        words[4 * i + 3],
+        decode,
+      );
+    }
+    return ids;
   }
 
   /** The bytes of a BLOB or VARCHAR column. */

@@ -10,6 +10,8 @@
 import type {
   CellFlush,
   CellQuery,
+  GroupedRows,
+  GroupScan,
   KeyQuery,
   Level,
   LoadedPartition,
@@ -33,6 +35,7 @@ import { type Connection, native } from "./native.ts";
 import * as queries from "./partition_queries.ts";
 import { inSnapshot, runSql } from "./read_stream.ts";
 import { deleteRecentSql } from "./recent_appender.ts";
+import { readGroups } from "./row_groups.ts";
 import { readKnownKeys, readUserIds, scanRows } from "./row_scan.ts";
 import { createAppender } from "./table_appender.ts";
 import { readUserPeriods } from "./user_periods.ts";
@@ -165,6 +168,14 @@ export class DuckdbPartition implements PartitionStore {
     signal: AbortSignal,
   ): Promise<void> {
     return this.#scan("userPeriods", (c) => readUserPeriods(c, query, onUsers), signal);
+  }
+
+  groupRows(
+    scan: GroupScan,
+    onGroups: (groups: GroupedRows) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#scan("groupRows", (c) => readGroups(c, scan, onGroups), signal);
   }
 
   knownKeys(query: KeyQuery, signal: AbortSignal): Promise<string[]> {

@@ -88,9 +88,19 @@ export function propertyJson(key: string): string {
   return `json_extract(properties, ${pointer(key)})`;
 }
 
-/** The number view of a property, null where it has none. */
-export function propertyNumber(key: string): string {
-  return propertyViews(key).number;
+/** The number view of a subject, null where it has none; JSON is read once. */
+export function subjectNumber(subject: Subject): string {
+  if (subject.kind === "field") {
+    if (subject.name === "amount") return "amount";
+    const isTime = subject.name === "timestamp" || subject.name === "received_at";
+    return isTime ? `epoch_ms(${subject.name})::DOUBLE` : `${viewsOf(subject).number}::DOUBLE`;
+  }
+  const json = `${propertyJson(subject.key)}::VARCHAR`;
+  // What is no text is a number, true, false or null, of which only the number can be cast.
+  const ofText = `CASE WHEN regexp_full_match(${json}, '"${NUMBER_PATTERN}"')
+    THEN TRY_CAST(substr(${json}, 2, length(${json}) - 2) AS DOUBLE) END`;
+  return `nullif(nullif(coalesce(TRY_CAST(${json} AS DOUBLE), ${ofText}), 'inf'::DOUBLE),
+    '-inf'::DOUBLE)`;
 }
 
 /** What a condition can ask of a subject, each a SQL expression. */

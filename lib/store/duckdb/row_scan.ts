@@ -42,7 +42,7 @@ export async function scanRows(
   const bound: Value[] = [];
   const masks = matches.map((filter) => filterSql(filter, types));
   if (masks.length > 0) selected.push(maskSql(masks, bound));
-  selected.push(...values.map((subject) => valueSql(subject, scan.valuesOf, types, bound)));
+  selected.push(...values.map((subject) => scannedValueSql(subject, scan.valuesOf, types, bound)));
   const where = [rangeSql(scan, types, bound), ...onlySql(scan, masks, types, bound)];
   const sql = `SELECT ${selected.join()} FROM ${await tableOf(connection, scan)}
     WHERE ${where.join(" AND ")}`;
@@ -134,19 +134,21 @@ function onlySql(
   return only;
 }
 
-function valueSql(
+function scannedValueSql(
   subject: Subject,
   valuesOf: Filter | undefined,
   types: TypeNames,
   bound: Value[],
 ): string {
-  if (subject.kind === "property") {
-    const json = `${propertyJson(subject.key)}::VARCHAR`;
-    if (valuesOf === undefined) return json;
-    const { sql, values } = filterSql(valuesOf, types);
-    bound.push(...values);
-    return `CASE WHEN ${sql} THEN ${json} END`;
-  }
+  if (subject.kind !== "property" || valuesOf === undefined) return valueSql(subject);
+  const { sql, values } = filterSql(valuesOf, types);
+  bound.push(...values);
+  return `CASE WHEN ${sql} THEN ${valueSql(subject)} END`;
+}
+
+/** The column of a subject's value, as `readTexts` or a TextDictionary reads it. */
+export function valueSql(subject: Subject): string {
+  if (subject.kind === "property") return `${propertyJson(subject.key)}::VARCHAR`;
   switch (subject.name) {
     case "type":
       return "series_id";
@@ -205,7 +207,7 @@ function readTexts(
 }
 
 /** The text view of a property from its JSON: numbers as JavaScript writes them. */
-function textOfJson(json: string | null): string | null {
+export function textOfJson(json: string | null): string | null {
   if (json === null || json === "null") return null;
   if (json.startsWith('"')) return JSON.parse(json);
   return json === "true" || json === "false" ? json : String(Number(json));

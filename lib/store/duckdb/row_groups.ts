@@ -1,0 +1,195 @@
+/**
+ * Rows counted by group: GROUP BY inside DuckDB, the groups streamed out. Keys come as they stand in
+ * the rows (of a property, its JSON text), and what is the same text in another form is merged by
+ * whoever adds the groups up, so nothing is made of a value but once.
+ *
+ * Buckets of time are found by a division: the bounds but the outer two lie on a grid, of whole days
+ * or hours mostly, and a group that lies in several cells of the grid comes in as many parts.
+ */
+
+import { CATEGORY_NAMES } from "../../event/event.ts";
+import type { Subject } from "../../query/filter/filter.ts";
+import { bucketAt } from "../../query/plan_tiles.ts";
+import { BINS_PER_LOG2 } from "../../sketch/ddsketch.ts";
+import type { GroupedRows, GroupScan, GroupSplit, GroupTexts } from "../event_store.ts";
+import type { ChunkReader } from "./chunk_reader.ts";
+import {
+  eventsWithProperties,
+  filterSql,
+  needsProperties,
+  readTypeNames,
+  subjectNumber,
+  type TypeNames,
+} from "./filter_sql.ts";
+import type { Connection, Value } from "./native.ts";
+import { readStream } from "./read_stream.ts";
+import { rangeSql, textOfJson, valueSql } from "./row_scan.ts";
+import { TextDictionary } from "./text_dictionary.ts";
+
+/** The cell of events before the second bound, which need not lie on the grid. */
+const FIRST = -1;
+
+/** Calls `onGroups` with the groups of the rows that the scan names. */
+export async function readGroups(
+  connection: Connection,
+  scan: GroupScan,
+  onGroups: (groups: GroupedRows) => void,
+): Promise<void> {
+  const types = await readTypeNames(connection, scan.project);
+  if (types.size === 0) return;
+  const table = await tableOf(connection, scan);
+  const grid = gridOf(scan.boundsMs);
+  const splits: readonly (GroupSplit | null)[] = scan.splits.length > 0 ? scan.splits : [null];
+  for (const split of splits) {
+    const bound: Value[] = [];
+    const sql = groupSql(scan, split, table, grid, types, bound);
+    const dictionaries = scan.by.map((subject) =>
+      new TextDictionary(subject.kind === "property" ? textOfJson : undefined)
+    );
+    await readStream(connection, sql, bound, (chunk) => {
+      onGroups(readChunk(chunk, scan, split, grid, types, dictionaries));
+    });
+  }
+}
+
+function groupSql(
+  scan: GroupScan,
+  split: GroupSplit | null,
+  table: string,
+  grid: Grid,
+  types: TypeNames,
+  bound: Value[],
+): string {
+  const { boundsMs, by, value, filter } = scan;
+  const range = { fromMs: boundsMs[0], toMs: boundsMs[boundsMs.length - 1] };
+  const where = [rangeSql(range, types, bound)];
+  if (filter !== null) {
+    const { sql, values } = filterSql(filter, types);
+    bound.push(...values);
+    where.push(sql);
+  }
+  const keys = by.map((subject, i) => `${valueSql(subject)} AS key_${i}`);
+  keys.push(`${cellSql(grid)} AS cell`);
+  if (split === "user" || split === "session") keys.push(`${split}_hash AS split`);
+  const number = value === null ? "NULL::DOUBLE" : subjectNumber(value);
+  const inner = `SELECT ${keys.join()}, ${number} AS number FROM ${table}
+    WHERE ${where.join(" AND ")}`;
+  const columns = by.map((_, i) => `key_${i}`);
+  columns.push("cell");
+  if (split === "user" || split === "session") columns.push("split");
+  const numbers = value === null ? "" : ", count(number), sum(number), min(number), max(number)";
+  const bins = split === "value" ? `, sign(number), ${BIN}` : "";
+  return `SELECT ${columns.join()}, count(*) ${numbers} FROM (${inner})
+    GROUP BY ${columns.join()} ${bins}`;
+}
+
+/** The bin of DDSketch that a number lies in; null for 0, which has none. */
+const BIN = `ceil(log2(nullif(abs(number), 0)) * ${BINS_PER_LOG2})`;
+
+/** Bounds as a grid: cell 0 begins at `startMs`, each is `stepMs` long; NaN = one bucket or two. */
+interface Grid {
+  readonly boundsMs: Float64Array;
+  readonly startMs: number;
+  readonly stepMs: number;
+}
+
+/** The coarsest grid that all bounds but the outer two lie on. */
+function gridOf(boundsMs: Float64Array): Grid {
+  const inner = boundsMs.subarray(2, -1);
+  let stepMs = NaN;
+  for (let i = 1; i < inner.length; i++) {
+    stepMs = greatestDivisor(Number.isNaN(stepMs) ? 0 : stepMs, inner[i] - inner[0]);
+  }
+  if (inner.length === 0) return { boundsMs, startMs: NaN, stepMs };
+  if (Number.isNaN(stepMs)) stepMs = boundsMs[boundsMs.length - 1] - boundsMs[0];
+  // It begins at or before the second bound, so that no cell has a number below 0.
+  const cells = Math.ceil((inner[0] - boundsMs[1]) / stepMs);
+  return { boundsMs, startMs: inner[0] - cells * stepMs, stepMs };
+}
+
+function greatestDivisor(a: number, b: number): number {
+  while (b > 0) [a, b] = [b, a % b];
+  return a;
+}
+
+function cellSql({ boundsMs, startMs, stepMs }: Grid): string {
+  if (boundsMs.length === 2) return `${FIRST}::BIGINT`;
+  const second = `epoch_ms(${BigInt(boundsMs[1])})::TIMESTAMP_MS`;
+  const cell = Number.isNaN(stepMs)
+    ? "0"
+    : `(epoch_ms(timestamp) - ${BigInt(startMs)}) // ${BigInt(stepMs)}`;
+  return `(CASE WHEN timestamp < ${second} THEN ${FIRST} ELSE ${cell} END)::BIGINT`;
+}
+
+/** The bucket that a cell of the grid belongs to. */
+function bucketOf(cell: number, { boundsMs, startMs, stepMs }: Grid): number {
+  if (cell === FIRST) return 0;
+  if (Number.isNaN(stepMs)) return 1;
+  return bucketAt(boundsMs, Math.max(boundsMs[1], startMs + cell * stepMs));
+}
+
+function tableOf(connection: Connection, { by, value, filter }: GroupScan): Promise<string> {
+  const subjects = value === null ? by : [...by, value];
+  const isPlain = !needsProperties(filter) && subjects.every(({ kind }) => kind === "field");
+  return isPlain ? Promise.resolve("events") : eventsWithProperties(connection);
+}
+
+function readChunk(
+  chunk: ChunkReader,
+  { by, value }: GroupScan,
+  split: GroupSplit | null,
+  grid: Grid,
+  types: TypeNames,
+  dictionaries: readonly TextDictionary[],
+): GroupedRows {
+  const { count } = chunk;
+  const keys = by.map((subject, i) => readKeys(chunk, i, subject, types, dictionaries[i]));
+  let column = by.length;
+  const bucket = Int32Array.from(chunk.int64(column++), (cell) => bucketOf(cell, grid));
+  const hash = split === "user" || split === "session" ? chunk.pairs(column++) : null;
+  const events = chunk.int64(column++);
+  const numbers = value === null
+    ? { valueCount: new Float64Array(count), valueSum: new Float64Array(count), ...NO_EXTREMES }
+    : {
+      valueCount: chunk.int64(column++),
+      valueSum: chunk.float64(column++).map((sum) => Number.isNaN(sum) ? 0 : sum),
+      valueMin: chunk.float64(column++),
+      valueMax: chunk.float64(column++),
+    };
+  return { count, split, keys, bucket, events, hash, ...numbers };
+}
+
+/** Read as NaN, like everything outside an array of numbers. */
+const NO_EXTREMES = { valueMin: new Float64Array(0), valueMax: new Float64Array(0) };
+
+/** The text views of a subject as ids. */
+function readKeys(
+  chunk: ChunkReader,
+  column: number,
+  subject: Subject,
+  types: TypeNames,
+  dictionary: TextDictionary,
+): GroupTexts {
+  const numbered = (values: Iterable<number> & ArrayLike<number>, text: (n: number) => string) =>
+    Int32Array.from(
+      values,
+      (value) => Number.isNaN(value) ? dictionary.missing() : dictionary.ofNumber(value, text),
+    );
+  const ids = () => {
+    if (subject.kind === "property") return chunk.textIds(column, dictionary);
+    switch (subject.name) {
+      case "type":
+        return numbered(chunk.int32(column), (id) => types.get(id)!);
+      case "category":
+        return numbered(chunk.uint8(column), (number) => CATEGORY_NAMES[number]);
+      case "timestamp":
+      case "received_at":
+        return numbered(chunk.int64(column), String);
+      case "amount":
+        return numbered(chunk.float64(column), String);
+      default:
+        return chunk.textIds(column, dictionary);
+    }
+  };
+  return { ids: ids(), texts: dictionary.texts };
+}
