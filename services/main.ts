@@ -38,6 +38,7 @@ import { analyticsRoutes, legacyAnalyticsRoutes } from "./analytics/http.ts";
 import { liveRoutes } from "./analytics/live_http.ts";
 import { liveStreamRoutes } from "./analytics/live_stream_http.ts";
 import { LiveStreams } from "./analytics/live_streams.ts";
+import { pathsRoutes } from "./analytics/paths_http.ts";
 import { retentionRoutes } from "./analytics/retention_http.ts";
 import { banner } from "./commands/banner.ts";
 import { addClientCommands } from "./commands/client_commands.ts";
@@ -327,6 +328,7 @@ class Platform implements Served {
       liveStreamRoutes({ streams: this.#streams, projectOf }),
       analyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
       breakdownRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
+      pathsRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       retentionRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       funnelRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       deadLetterRoutes({ deadLetters: this.#letters!, bodies, projectOf }),

@@ -252,6 +252,20 @@ export const FUNNEL_VALUES_MAX = 10_000;
 export const FUNNEL_USERS_PAGE_MAX = 1_000;
 /** Users on one page of a funnel's users unless `limit` says otherwise. */
 export const FUNNEL_USERS_PAGE_DEFAULT = 100;
+/** Most steps that a question about paths looks away from its anchor. */
+export const PATH_DEPTH_MAX = 5;
+/** Steps that it looks away unless `depth` says otherwise. */
+export const PATH_DEPTH_DEFAULT = 3;
+/** Most types that an answer about paths shows after each step. */
+export const PATH_BRANCHES_MAX = 50;
+/** Types that it shows unless `limit` says otherwise. */
+export const PATH_BRANCHES_DEFAULT = 5;
+/** Most steps that the tree of such an answer may have. */
+export const PATH_NODES_SHOWN_MAX = 5_000;
+/** Nodes of a partition's tree of paths; what is deeper is asked for again, below the kept ones. */
+export const PATH_NODES_MAX = 65_536;
+/** Longest `within_seconds` of a question about paths, seconds: 90 days. */
+export const PATH_WITHIN_SECONDS_MAX = 7_776_000;
 /** Most events on one page of a user's events. */
 export const USER_EVENTS_PAGE_MAX = 1_000;
 /** Events on one page of a user's events unless `limit` says otherwise. */

@@ -3,6 +3,7 @@
 import type { RowPartial, RowQuestion } from "../query/row_question.ts";
 import type { PartitionStore } from "../store/event_store.ts";
 import { answerGroups } from "./answer_groups.ts";
+import { answerPaths } from "./answer_paths.ts";
 import { answerRetention, answerStickiness } from "./answer_retention.ts";
 import { answerFunnel, answerFunnelUsers } from "./answer_funnel.ts";
 
@@ -22,6 +23,8 @@ export function answerRows(
       return store.knownKeys(question, signal);
     case "retention":
       return answerRetention(question, store, signal);
+    case "paths":
+      return answerPaths(question, store, signal);
     case "stickiness":
       return answerStickiness(question, store, signal);
     case "funnel":

@@ -5,6 +5,7 @@
 
 import type { RollupPartial } from "./partial.ts";
 import type { RollupPlan, RowGrouping } from "./plan.ts";
+import type { PathsPartial, PathsQuestion } from "./paths/paths.ts";
 import type { RetentionPartial, RetentionQuestion } from "./retention/retention.ts";
 import type { StickinessPartial, StickinessQuestion } from "./retention/stickiness.ts";
 import type { FunnelPartial } from "./funnel/funnel_partial.ts";
@@ -35,6 +36,7 @@ export interface RowQuestions {
   groups: { question: GroupsQuestion; partial: RollupPartial };
   known_keys: { question: KnownKeysQuestion; partial: readonly string[] };
   retention: { question: RetentionQuestion; partial: RetentionPartial };
+  paths: { question: PathsQuestion; partial: PathsPartial };
   stickiness: { question: StickinessQuestion; partial: StickinessPartial };
   funnel: { question: FunnelQuestion; partial: FunnelPartial };
   funnel_users: { question: FunnelUsersQuestion; partial: FunnelUsersPartial };

@@ -30,8 +30,9 @@ const QUESTIONS_OF: Readonly<Record<string, number>> = {
   retention: 12,
   stickiness: 6,
   funnel: 16,
+  paths: 16,
 };
-const PAIRS_MIN = 1_800;
+const PAIRS_MIN = 2_000;
 /** Requests of a set come in within this time of each other. */
 const setMs = 24 * HOUR_MS;
 

@@ -6,6 +6,7 @@ import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { breakdownRoutes } from "../../services/analytics/breakdown_http.ts";
 import { funnelRoutes } from "../../services/analytics/funnel_http.ts";
 import { analyticsRoutes } from "../../services/analytics/http.ts";
+import { pathsRoutes } from "../../services/analytics/paths_http.ts";
 import { retentionRoutes } from "../../services/analytics/retention_http.ts";
 import { createGatewayHandler } from "../../services/gateway/http.ts";
 import type { AnswerScene } from "./answer_scene.ts";
@@ -28,6 +29,7 @@ export function sceneHandler(scene: AnswerScene, projectOf: () => string): Handl
     routes: [
       analyticsRoutes({ ports, projectOf }),
       breakdownRoutes({ ports, bodies: new BodyReader(), projectOf }),
+      pathsRoutes({ ports, bodies: new BodyReader(), projectOf }),
       retentionRoutes({ ports, bodies: new BodyReader(), projectOf }),
       funnelRoutes({ ports, bodies: new BodyReader(), projectOf }),
     ],

@@ -2,6 +2,7 @@
 import { breakdownCase } from "./truth_breakdown.ts";
 import type { TruthCase } from "./truth_case.ts";
 import { funnelCase } from "./truth_funnels.ts";
+import { pathsCase } from "./truth_paths.ts";
 import { retentionCase, stickinessCase } from "./truth_retention.ts";
 import { seriesCase, summaryCase } from "./truth_rollups.ts";
 
@@ -13,4 +14,5 @@ export const TRUTH_CASES: readonly TruthCase<any>[] = [
   retentionCase,
   stickinessCase,
   funnelCase,
+  pathsCase,
 ];

@@ -1,0 +1,106 @@
+/**
+ * `POST /v1/analytics/paths`. It turns a JSON body into a request of answer_paths.ts and its answer
+ * into JSON, and nothing else. Refusals are thrown as ProblemError, for the server's one error
+ * handler.
+ */
+
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import {
+  PATH_BRANCHES_MAX,
+  PATH_DEPTH_MAX,
+  PATH_WITHIN_SECONDS_MAX,
+} from "../../lib/config/limits.ts";
+import { invalidParameter, message, wholeNumber } from "../../lib/http/json_body.ts";
+import type { BodyReader } from "../../lib/http/read_body.ts";
+import type { Filter } from "../../lib/query/filter/filter.ts";
+import { PATH_SCOPES } from "../../lib/query/paths/paths.ts";
+import type { AnalyticsPorts } from "./answer_query.ts";
+import { answerPaths } from "./answer_paths.ts";
+import { PathsSchema } from "./paths_json.ts";
+import { commonShape, filterOf, patienceOf, rangeOf, readBody, typeList } from "./question_body.ts";
+
+/** What the route works with. */
+export interface PathsRoutesOptions {
+  readonly ports: AnalyticsPorts;
+  readonly bodies: BodyReader;
+  /** The project that a request may read. */
+  readonly projectOf: (context: Context) => string;
+}
+
+/** Conditions on the anchor; a text is the one type that it may have. */
+const anchorShape = z.preprocess(
+  (value) => typeof value === "string" ? { event_types: [value] } : value,
+  message({
+    event_types: typeList.optional(),
+    filters: z.unknown().optional(),
+    filter: z.unknown().optional(),
+  }),
+).optional();
+
+const PathsBody = message({
+  ...commonShape,
+  from: anchorShape,
+  to: anchorShape,
+  depth: wholeNumber(1, PATH_DEPTH_MAX).optional(),
+  limit: wholeNumber(1, PATH_BRANCHES_MAX).optional(),
+  scope: z.enum(PATH_SCOPES, `must be one of ${PATH_SCOPES.join(", ")}`).optional(),
+  within_seconds: wholeNumber(0, PATH_WITHIN_SECONDS_MAX).optional(),
+  collapse_repeats: z.boolean("must be true or false").optional(),
+});
+
+type Body = z.infer<typeof PathsBody>;
+
+const SUMMARY = "What users did next, or before";
+
+const pathsRoute = createRoute({
+  method: "post",
+  path: "/v1/analytics/paths",
+  summary: SUMMARY,
+  request: { body: { content: { "application/json": { schema: z.looseObject({}) } } } },
+  responses: {
+    200: { description: SUMMARY, content: { "application/json": { schema: PathsSchema } } },
+    default: {
+      description: "The question can't be answered (RFC 9457)",
+      content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
+    },
+  },
+});
+
+/** `POST /v1/analytics/paths`. */
+export function pathsRoutes({ ports, bodies, projectOf }: PathsRoutesOptions): OpenAPIHono {
+  const app = new OpenAPIHono();
+  app.openAPIRegistry.registerPath(pathsRoute);
+  app.post(pathsRoute.getRoutingPath(), async (context) => {
+    const body = await readBody(context, bodies, PathsBody);
+    const answer = await answerPaths({
+      project: projectOf(context),
+      range: rangeOf(body),
+      filter: filterOf(body),
+      ...anchorOf(body),
+      scope: body.scope ?? "session",
+      withinSeconds: body.within_seconds ?? null,
+      collapseRepeats: body.collapse_repeats ?? false,
+      depth: body.depth ?? null,
+      limit: body.limit ?? null,
+      patience: patienceOf(context, body.timeout_seconds),
+    }, ports);
+    return context.json(answer);
+  });
+  return app;
+}
+
+/** The anchor and where to look from it. */
+function anchorOf({ from, to }: Body): { anchor: Filter; direction: "next" | "previous" } {
+  if (from !== undefined && to !== undefined) {
+    throw invalidParameter("to", "from and to can't both be given: a path begins or ends there");
+  }
+  const [place, conditions] = to === undefined ? ["from", from] as const : ["to", to] as const;
+  const anchor = conditions === undefined ? null : filterOf(conditions, place);
+  if (anchor === null) {
+    const detail = `${place} must name an event type, or have conditions; give from to see what ` +
+      "comes next, to to see what came before";
+    throw invalidParameter(place, detail);
+  }
+  return { anchor, direction: to === undefined ? "next" : "previous" };
+}
