@@ -59,7 +59,7 @@ function addGenerate(rta: Command): void {
 
 function addExample(rta: Command): void {
   rta.command("example")
-    .description("load a web shop's clickstream and print its summary and hours")
+    .description("load a web shop's clickstream; print its summary, hours, a funnel, retention")
     .option("--url <url>", "address of the ingestion port")
     .option("--gateway <url>", "address of the gateway's port")
     .option("--api-key <key>", "API key")

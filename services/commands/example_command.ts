@@ -3,6 +3,8 @@
  * platform says about them.
  *
  *     fetch the data -> find or start a platform -> import -> wait until counted -> ask and print
+ *
+ * It prints a summary, the hours of the busiest day, a funnel to the purchase and who came back.
  */
 import { fetchClickstream } from "../../scripts/fetch_clickstream.ts";
 import { ImportError } from "../../lib/import/import_error.ts";
@@ -18,6 +20,11 @@ import {
   type SummaryAnswer,
   summaryUrl,
 } from "./platform_answers.ts";
+import { QueryClient, QueryError } from "./query_client.ts";
+import { funnelKind } from "./query_funnel.ts";
+import type { QueryKind, QueryOptions } from "./query_kind.ts";
+import { retentionKind } from "./query_retention.ts";
+import { tableText } from "./query_table.ts";
 import { bar, groupedNumber, percent, textTable } from "./text_table.ts";
 
 /** The days of the data: from its first event's to the one after its last. */
@@ -29,6 +36,21 @@ export const EXAMPLE_MAPPING = {
   map: ["event_type=event"],
   set: ["source=retentioneering-ecom"],
 } as const satisfies Partial<ImportCommandOptions>;
+
+const EXAMPLE_RANGE = { from: EXAMPLE_START, to: EXAMPLE_END };
+
+/** The way to a purchase, within a week. */
+export const EXAMPLE_FUNNEL = {
+  ...EXAMPLE_RANGE,
+  step: ["product_view", "add_to_cart", "shipping_details", "purchase"],
+  window: "7d",
+} as const satisfies QueryOptions;
+
+/** Who came back in the months after the first visit. */
+export const EXAMPLE_RETENTION = {
+  ...EXAMPLE_RANGE,
+  granularity: "month",
+} as const satisfies QueryOptions;
 
 const countedMsMax = 60_000;
 const barWidth = 30;
@@ -73,11 +95,19 @@ export async function exampleCommand(
     const users = await askHourly(question, "users");
     io.stdout.write(summaryText(summary));
     io.stdout.write(hoursText(events, users, options.allHours ?? false));
+    const client = new QueryClient({
+      url: gateway,
+      apiKey,
+      signal: io.signal,
+      onRetry: (reason) => io.stderr.write(`again: ${reason}\n`),
+    });
+    io.stdout.write(await answerText(client, funnelKind, EXAMPLE_FUNNEL));
+    io.stdout.write(await answerText(client, retentionKind, EXAMPLE_RETENTION));
     io.stdout.write(againText(question, platform));
     return EXIT_DONE;
   } catch (error) {
     if (io.signal.aborted && error === io.signal.reason) return EXIT_INTERRUPTED;
-    if (!(error instanceof ImportError)) throw error;
+    if (!(error instanceof ImportError) && !(error instanceof QueryError)) throw error;
     io.stderr.write(`rta example: ${error.message}\n`);
     return EXIT_NOT_DONE;
   }
@@ -167,6 +197,16 @@ function hoursText(
   return `\nHour by hour, ${what}\n\n${table}`;
 }
 
+/** The tables of a question, as `rta query` prints them. */
+async function answerText(
+  client: QueryClient,
+  kind: QueryKind,
+  options: QueryOptions,
+): Promise<string> {
+  const answer = await client.ask(kind.request(options, Date.now(), ""));
+  return `\n${kind.tables(answer, options).map(tableText).join("\n")}`;
+}
+
 /** Date (YYYY-MM-DD) of the day with most events. */
 function busiestDay(events: readonly SeriesPoint[]): string {
   const days = new Map<string, number>();
@@ -179,9 +219,14 @@ function busiestDay(events: readonly SeriesPoint[]): string {
 
 function againText(question: Question, { startedOn }: BorrowedPlatform): string {
   const first = startedOn === null ? "" : ", once `make run` has the platform running";
+  const { from, to, step, window } = EXAMPLE_FUNNEL;
+  const range = `--from ${from} --to ${to}`;
+  const steps = step.map((type) => `--step ${type}`).join(" ");
   return [
     `\nAsk again${first}:\n`,
     `  curl -s '${summaryUrl(question)}'`,
-    `  curl -s '${hourlyUrl(question, "events")}'\n`,
+    `  curl -s '${hourlyUrl(question, "events")}'`,
+    `  rta query funnel ${range} --window ${window} ${steps}`,
+    `  rta query retention ${range} --granularity ${EXAMPLE_RETENTION.granularity}\n`,
   ].join("\n");
 }

@@ -5,7 +5,9 @@ import { sceneHandler } from "../../tests/support/scene_handler.ts";
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_DONE } from "./command_io.ts";
 import { qualityText, queryCommand } from "./query_command.ts";
 import { seriesKind, summaryKind } from "./query_counts.ts";
+import { funnelKind } from "./query_funnel.ts";
 import type { QueryKind, QueryOptions } from "./query_kind.ts";
+import { retentionKind, stickinessKind } from "./query_retention.ts";
 
 const HOUR_MS = 3_600_000;
 const START_MS = Date.parse("2026-01-05T00:00:00Z");
@@ -131,4 +133,84 @@ Deno.test("qualityText() tells notes, what is missing and what is not exact", ()
       "1, 3\napproximate, error 0.81 %: users\n",
   );
   assert.equal(qualityText({ complete: true, accuracy: { events: "exact" } }), "");
+});
+
+Deno.test("funnelKind shows steps, values of the first step, and users", async () => {
+  await withShop(async (run) => {
+    const steps = { ...DAY, step: ["view", "buy:amount>=100"] };
+    const { code, out, err } = await run(funnelKind, steps);
+    assert.deepEqual([code, err], [
+      EXIT_DONE,
+      "approximate, error 1 %: steps.median_time_to_convert\n",
+    ]);
+    assert.match(out, /^Funnel, 2026-01-05T00:00:00Z to /);
+    assert.match(out, /^ {2}1 view +3 +100\.0 % +100\.0 % +1 +- +-$/m);
+    assert.match(out, /^ {2}2 buy +2 +66\.7 % +66\.7 % +0 +1\.5 h +\S+ h$/m);
+
+    const { out: parts } = await run(funnelKind, { ...DAY, step: ["buy", "view"], by: "country" });
+    assert.match(parts, /^ {2}DE +1 +0 +0\.0 %$/m);
+    const { out: optional } = await run(funnelKind, { ...DAY, step: ["view", "cart?", "buy"] });
+    assert.match(optional, /^ {2}2 cart \(optional\) +0 /m);
+
+    const { out: users } = await run(funnelKind, { ...steps, users: "1:dropped" });
+    assert.match(users, /^ {2}cyd +2026-01-05T01:00:00Z +2026-01-05T01:00:00Z +1$/m);
+    const one = await run(funnelKind, { ...steps, users: "2:converted", limit: 1 });
+    assert.match(one.err, /^there are more: --page-token \S+$/m);
+  });
+});
+
+Deno.test("funnelKind tells the place of a step that is refused", async () => {
+  await withShop(async (run) => {
+    const few = await run(funnelKind, { ...DAY, step: ["view"] });
+    assert.match(few.err, /^rta query: invalid_parameter at steps: a funnel has 2 to 20 steps/);
+    const bad = await run(funnelKind, { ...DAY, step: ["view", "buy:amount>=a"] });
+    assert.match(bad.err, /^rta query: invalid_parameter at steps\[1\]\.filter\[0\]\.value: /);
+    const none = await run(funnelKind, DAY);
+    assert.match(none.err, /--step signup/);
+    const users = await run(funnelKind, { ...DAY, step: ["view", "buy"], users: "2" });
+    assert.match(users.err, /--users takes a step and an outcome/);
+  });
+});
+
+Deno.test("funnelKind takes a body from a file and puts options over it", async () => {
+  const file = Deno.makeTempFileSync();
+  try {
+    const steps = [{ event_type: "view" }, { event_type: "buy", filters: { country: "DE" } }];
+    Deno.writeTextFileSync(file, JSON.stringify({ steps, window: "3600s" }));
+    await withShop(async (run) => {
+      const short = await run(funnelKind, { ...DAY, body: file, csv: true });
+      assert.match(short.out, /^2 buy,1,0\.333\d+,0\.333\d+,0,3600,/m);
+      const { out } = await run(funnelKind, { ...DAY, body: file, window: "59m", csv: true });
+      assert.match(out, /^2 buy,0,0,0,0,,\r$/m);
+      Deno.writeTextFileSync(file, "[1]");
+      const list = await run(funnelKind, { ...DAY, body: file });
+      assert.match(list.err, /must hold a JSON object/);
+      const missing = await run(funnelKind, { ...DAY, body: `${file}.not` });
+      assert.match(missing.err, /can't be read/);
+    });
+  } finally {
+    Deno.removeSync(file);
+  }
+});
+
+Deno.test("retentionKind shows a triangle of shares, as CSV a row for each cell", async () => {
+  await withShop(async (run) => {
+    const options = { ...DAY, start: "view", return: "buy", granularity: "day" };
+    const { out } = await run(retentionKind, options);
+    assert.match(out, /^Retention by day, exact, .*UTC; \* = not over yet$/m);
+    assert.match(out, /^ {2}cohort +users +day 0$/m);
+    assert.match(out, /^ {2}2026-01-05 +3 +66\.7 %$/m);
+    const { out: csv } = await run(retentionKind, { ...options, csv: true });
+    assert.match(csv, /^2026-01-05T00:00:00Z,3,0,2,0\.6\d+,true\r$/m);
+    const bad = await run(retentionKind, { ...options, mode: "sometimes" });
+    assert.match(bad.err, /^rta query: \w+ at mode: /);
+  });
+});
+
+Deno.test("stickinessKind shows weeks and the active users of the last day", async () => {
+  await withShop(async (run) => {
+    const { out } = await run(stickinessKind, { ...DAY, granularity: "week" });
+    assert.match(out, /^ {2}2026-01-05\* +2 +3 +1\.5 +50\.0 % +1$/m);
+    assert.match(out, /^ {2}that day +3 +-$/m);
+  });
 });

@@ -9,7 +9,9 @@ import { fetchClickstream } from "../../scripts/fetch_clickstream.ts";
 import { EXIT_DONE, EXIT_INTERRUPTED } from "../../services/commands/command_io.ts";
 import {
   EXAMPLE_END,
+  EXAMPLE_FUNNEL,
   EXAMPLE_MAPPING,
+  EXAMPLE_RETENTION,
   EXAMPLE_START,
   exampleCommand,
 } from "../../services/commands/example_command.ts";
@@ -20,7 +22,13 @@ import {
   type Question,
   type SummaryAnswer,
 } from "../../services/commands/platform_answers.ts";
+import type { Json } from "../../services/commands/query_client.ts";
+import { queryCommand } from "../../services/commands/query_command.ts";
+import { funnelKind } from "../../services/commands/query_funnel.ts";
+import type { QueryKind, QueryOptions } from "../../services/commands/query_kind.ts";
+import { retentionKind } from "../../services/commands/query_retention.ts";
 import { capturedIo } from "../support/captured_io.ts";
+import { ClickstreamSql } from "../support/clickstream_sql.ts";
 import { waitUntil, withDeadline } from "../support/deadline.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -90,6 +98,42 @@ async function assertHours(question: Question, { hours }: Recount): Promise<void
   }
 }
 
+/** An answer of `rta query --json`. */
+async function answerTo(kind: QueryKind, options: QueryOptions, url: string): Promise<Json> {
+  const io = capturedIo();
+  assert.equal(await queryCommand(kind, "", { ...options, url, json: true }, io), 0, io.err());
+  const answer = JSON.parse(io.out());
+  assert.equal(answer.complete, true);
+  return answer;
+}
+
+/** The funnel and the retention of the example are those of plain SQL over the file. */
+async function assertAnswersOfSql(gateway: string, file: string): Promise<void> {
+  const sql = await ClickstreamSql.open(file);
+  try {
+    const funnel = await answerTo(funnelKind, EXAMPLE_FUNNEL, gateway);
+    const users = (funnel.steps as { users: string }[]).map((step) => Number(step.users));
+    assert.deepEqual(users, await sql.funnel(EXAMPLE_FUNNEL.step, 7));
+    assert.ok(users.at(-1)! > 0, "somebody buys");
+
+    const retention = await answerTo(retentionKind, EXAMPLE_RETENTION, gateway);
+    type Cohort = { start: string; size: string; periods: { users: string }[] };
+    const found = (retention.cohorts as Cohort[]).map(({ start, size, periods }) => ({
+      month: start.slice(0, "2024-01-01".length),
+      size: Number(size),
+      users: periods.map((period) => Number(period.users)),
+    }));
+    const expected = (await sql.cohorts()).map((cohort, index) => ({
+      ...cohort,
+      // Months in which nobody came are missing at the end of a row of SQL.
+      users: Array.from({ length: found[index].users.length }, (_, k) => cohort.users[k] ?? 0),
+    }));
+    assert.deepEqual(found, expected);
+  } finally {
+    sql.close();
+  }
+}
+
 /** Duplicates among the events that the consumer saw, by its metrics, once it has seen so many. */
 function countDuplicates(server: TestServer, seen: number): Promise<number> {
   return waitUntil(async () => {
@@ -118,6 +162,9 @@ Deno.test("exampleCommand() gives the numbers of a recount, and a second run add
     assert.match(io.out(), /product_view +6,851 +22\.0 %/);
     assertSummary(await askSummaryOf(question, Date.now(), countedMsMax), expected);
     await assertHours(question, expected);
+    assert.match(io.out(), /^ {2}4 purchase +\d+ +\d+\.\d %/m);
+    assert.match(io.out(), /^ {2}2024-01-01 +\d+ +100\.0 %/m);
+    await assertAnswersOfSql(gateway, file);
 
     const again = capturedIo();
     assert.equal(await exampleCommand({ url, gateway, file, state }, again), EXIT_DONE);
