@@ -406,8 +406,9 @@ class Platform implements Served {
     return {
       now: Date.now,
       askShards: (plan) => ask("rollups", () => this.#pool!.askRollups(plan)),
-      askUser: (query) => {
-        return ask("user", () => this.#pool!.askUser(partitionsOf(query.userId), query));
+      askUser: (question, signal) => {
+        const partition = partitionsOf(question.userId);
+        return ask("user", () => this.#pool!.askUser(partition, question, signal));
       },
       askRows: (question, signal, userId) => {
         const partition = userId === undefined ? null : partitionsOf(userId);

@@ -9,7 +9,7 @@ import type { RollupPartial } from "../lib/query/partial.ts";
 import type { RollupPlan } from "../lib/query/plan.ts";
 import type { RowAnswer, RowQuestion } from "../lib/query/row_question.ts";
 import type { ProcessorOptions } from "../lib/process/partition_processor.ts";
-import type { StoredEvent, UserQuery, UserTotals } from "../lib/store/event_store.ts";
+import type { UserPart, UserQuestion } from "../lib/process/user_question.ts";
 
 /**
  * A fault to play in a test. After so many events were applied by this worker, the loop throws, the
@@ -90,7 +90,7 @@ export interface AskUser {
   readonly kind: "user";
   readonly id: number;
   readonly partition: number | null;
-  readonly query: UserQuery;
+  readonly question: UserQuestion;
 }
 
 /** To the rows of every partition of the shard, or of the one named. */
@@ -101,7 +101,7 @@ export interface AskRows {
   readonly question: RowQuestion;
 }
 
-/** Nobody waits for the answer of these rows any more. */
+/** Nobody waits for the answer of these rows, or about this user, any more. */
 export interface CancelRows {
   readonly kind: "cancel";
   readonly id: number;
@@ -140,15 +140,6 @@ export interface RollupAnswer {
   readonly partitions: readonly number[];
 }
 
-/** What one partition knows of a user. */
-export interface UserAnswer {
-  readonly partition: number;
-  readonly totals: UserTotals | null;
-  readonly events: readonly StoredEvent[];
-  /** Everything received before this is among the rows, ms since the epoch. */
-  readonly completeUntilMs: number;
-}
-
 /** How a shard gets on with what it reads from Kafka. */
 export interface Intake {
   /** Whether the brokers answer. */
@@ -162,7 +153,7 @@ export interface Intake {
 export type FromShard =
   | { readonly kind: "ready" }
   | { readonly kind: "rollups"; readonly id: number; readonly answer: RollupAnswer }
-  | { readonly kind: "user"; readonly id: number; readonly answers: readonly UserAnswer[] }
+  | { readonly kind: "user"; readonly id: number; readonly answers: readonly UserPart[] }
   | { readonly kind: "rows"; readonly id: number; readonly answers: readonly RowAnswer[] }
   /** Partitions that run now, and those assigned whose files somebody else still has open. */
   | {

@@ -55,7 +55,7 @@ async function answer(ask: AskRollups | AskUser | AskRows): Promise<FromShard> {
     case "rollups":
       return { kind, id, answer: await answers!.rollups(ask.plan) };
     case "user":
-      return { kind, id, answers: await answers!.user(ask.partition, ask.query) };
+      return { kind, id, answers: await answers!.user(id, ask.question, ask.partition) };
     case "rows":
       return { kind, id, answers: await answers!.rows(id, ask.question, ask.partition) };
   }

@@ -1,24 +1,28 @@
 /**
  * What a shard answers: questions to its rollups, about one user, and to its rows, each made of all
- * partitions that it runs. Questions to rows take long, so they can be cancelled, and at most
+ * partitions that it runs. Questions to rows and about users can be cancelled. Those to rows take
+ * long, so at most
  * ROW_QUESTIONS_MAX of them run at a time, so that memory has a bound; the others wait in turn.
  */
-import { ROW_QUESTIONS_MAX } from "../lib/config/limits.ts";
+import { ROW_QUESTIONS_MAX, USER_HISTORIES_BYTES_MAX } from "../lib/config/limits.ts";
+import { encodeUtf8 } from "../lib/event/text_coding.ts";
 import { AnswerMemo } from "../lib/process/answer_memo.ts";
 import { answerRows } from "../lib/process/answer_rows.ts";
+import { answerUserPart } from "../lib/process/answer_user_part.ts";
+import { UserHistories } from "../lib/process/user_histories.ts";
+import type { UserPart, UserQuestion } from "../lib/process/user_question.ts";
 import type { RollupPlan } from "../lib/query/plan.ts";
 import type { RowAnswer, RowQuestion } from "../lib/query/row_question.ts";
-import { type EventPlace, StoreError, type UserQuery } from "../lib/store/event_store.ts";
-import type { RollupAnswer, UserAnswer } from "./protocol.ts";
+import { hash64 } from "../lib/sketch/hash64.ts";
+import { type PartitionStore, StoreError } from "../lib/store/event_store.ts";
+import type { RollupAnswer } from "./protocol.ts";
 import type { ShardLoop } from "./shard_loop.ts";
-
-/** Later than any event time that ingest accepts, ms since the epoch (year 9999). */
-const END_OF_TIME_MS = 253_402_300_800_000;
 
 export class ShardAnswers {
   readonly #loop: ShardLoop;
   readonly #memo: AnswerMemo;
-  /** Row questions that run or wait, by id. */
+  readonly #histories = new WeakMap<PartitionStore, UserHistories>();
+  /** Questions to rows and about users that run or wait, by id. */
   readonly #cancels = new Map<number, AbortController>();
   readonly #queue: (() => void)[] = [];
   #running = 0;
@@ -43,22 +47,16 @@ export class ShardAnswers {
 
   /**
    * What each of its partitions, or that one, knows of a user. Rows are as new as the partition's
-   * last commit, and the answer says how new that is.
+   * last commit, and the answer says how new that is. Rejects once it is cancelled, as `rows` does.
    */
-  user(partition: number | null, query: UserQuery): Promise<UserAnswer[]> {
-    const loop = this.#loop;
-    return loop.answering(() => {
-      const asked = loop.processors.filter((each) =>
-        (partition ?? each.partition) === each.partition
-      );
-      return Promise.all(asked.map(async ({ store, partition }) => {
-        const completeUntilMs = loop.storedUntilMs(partition);
-        const totals = await store.userTotals(query.project, query.userId, 0, END_OF_TIME_MS);
-        const before = query.before && placeIn(partition, query.before);
-        const events = query.limit > 0 ? await store.userEvents({ ...query, before }) : [];
-        return { partition, totals, events, completeUntilMs };
-      }));
-    });
+  async user(id: number, question: UserQuestion, partition: number | null): Promise<UserPart[]> {
+    const cancel = new AbortController();
+    this.#cancels.set(id, cancel);
+    try {
+      return await this.#loop.answering(() => this.#readUser(question, partition, cancel));
+    } finally {
+      this.#cancels.delete(id);
+    }
   }
 
   /**
@@ -80,12 +78,12 @@ export class ShardAnswers {
     }
   }
 
-  /** Ends the row question of this id, if it has not ended yet. */
+  /** Ends the question of this id, if it has not ended yet. */
   cancel(id: number): void {
     this.#cancels.get(id)?.abort();
   }
 
-  /** Ends all row questions, because partitions are about to be closed: they may be asked again. */
+  /** Ends all that can be cancelled, as partitions are about to be closed: it may be asked again. */
   endRows(): void {
     const reason = new StoreError("RTA_STORE_UNAVAILABLE", "a partition is being handed over");
     for (const cancel of this.#cancels.values()) cancel.abort(reason);
@@ -106,14 +104,39 @@ export class ShardAnswers {
       const partial = await answerRows(question, store, cancel.signal);
       return { partition, partial, completeUntilMs };
     });
-    try {
-      return await Promise.all(reading);
-    } catch (error) {
-      // Nobody wants what the others read any more; the place is free once they have ended.
-      cancel.abort(error);
-      await Promise.allSettled(reading);
-      throw error;
+    return await allOrNone(reading, cancel);
+  }
+
+  async #readUser(
+    question: UserQuestion,
+    partition: number | null,
+    cancel: AbortController,
+  ): Promise<UserPart[]> {
+    const loop = this.#loop;
+    const asked = loop.processors.filter((each) =>
+      (partition ?? each.partition) === each.partition
+    );
+    const { project, userId } = question;
+    const reading = asked.map(async ({ store, partition, series }) => {
+      const completeUntilMs = loop.storedUntilMs(partition);
+      const seed = series.findProject(project)?.seed;
+      if (seed === undefined) return { partition, known: null, completeUntilMs };
+      const user = { project, userId, hash: hashOf(userId, seed) };
+      const histories = this.#historiesOf(store);
+      const known = await answerUserPart(question, user, store, histories, cancel.signal);
+      return { partition, known, completeUntilMs };
+    });
+    return await allOrNone(reading, cancel);
+  }
+
+  /** They go with the store: a partition that comes back has another one. */
+  #historiesOf(store: PartitionStore): UserHistories {
+    let histories = this.#histories.get(store);
+    if (histories === undefined) {
+      const bytesMax = USER_HISTORIES_BYTES_MAX / this.#loop.processors.length;
+      this.#histories.set(store, histories = new UserHistories(store, bytesMax));
     }
+    return histories;
   }
 
   async #takePlace(signal: AbortSignal): Promise<void> {
@@ -133,8 +156,24 @@ export class ShardAnswers {
   }
 }
 
-/** What is before a place of any partition, in this one. */
-function placeIn(own: number, { timestampMs, partition, seq }: EventPlace) {
-  if (own === partition) return { timestampMs, seq };
-  return { timestampMs, seq: own < partition ? Number.MAX_SAFE_INTEGER : -1 };
+/** All parts of an answer; when one fails, the others are ended before that is told. */
+async function allOrNone<Part>(
+  reading: readonly Promise<Part>[],
+  cancel: AbortController,
+): Promise<Part[]> {
+  try {
+    return await Promise.all(reading);
+  } catch (error) {
+    // Nobody wants what the others read any more; the place is free once they have ended.
+    cancel.abort(error);
+    await Promise.allSettled(reading);
+    throw error;
+  }
+}
+
+/** The user's hash as rows have it. */
+function hashOf(userId: string, seed: number): [low: number, high: number] {
+  const bytes = encodeUtf8(userId), hash = new Uint32Array(2);
+  hash64(bytes, 0, bytes.length, seed, hash);
+  return [hash[0], hash[1]];
 }

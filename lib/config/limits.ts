@@ -270,6 +270,22 @@ export const PATH_WITHIN_SECONDS_MAX = 7_776_000;
 export const USER_EVENTS_PAGE_MAX = 1_000;
 /** Events on one page of a user's events unless `limit` says otherwise. */
 export const USER_EVENTS_PAGE_DEFAULT = 100;
+/** Most sessions on one page of a user's sessions. */
+export const USER_SESSIONS_PAGE_MAX = 1_000;
+/** Sessions on one page of a user's sessions unless `sessions_limit` says otherwise. */
+export const USER_SESSIONS_PAGE_DEFAULT = 100;
+/** Most sessions of a user in one partition that are merged with those of other partitions. */
+export const USER_SESSIONS_MERGED_MAX = 100_000;
+/** Most events that a user's attributes are read from, the newest ones. */
+export const USER_ATTRIBUTE_EVENTS_MAX = 1_000;
+/** The same unless `attribute_events` says otherwise. */
+export const USER_ATTRIBUTE_EVENTS_DEFAULT = 100;
+/** Most attributes in an answer; those that were set last are given. */
+export const USER_ATTRIBUTES_MAX = 1_000;
+/** Most users on one page of a search for users. */
+export const USERS_PAGE_MAX = 1_000;
+/** Users on one page of a search for users unless `limit` says otherwise. */
+export const USERS_PAGE_DEFAULT = 100;
 
 // --- Processing ----------------------------------------------------------------------------------
 
@@ -320,6 +336,8 @@ export const TRIM_INTERVAL_MS = MINUTE_MS;
 export const GAUGE_REFRESH_MS = SECOND_MS;
 /** Memory for rollup cells of all partitions, bytes; older cells are read from the store. */
 export const CELL_BYTES_MAX = 64 * MIB;
+/** Memory of one shard for the histories of users asked about lately, bytes. */
+export const USER_HISTORIES_BYTES_MAX = 16 * MIB;
 /** Memory for the sessions of all partitions, bytes. */
 export const SESSION_BYTES_MAX = 64 * MIB;
 /** Rollup deltas are folded into stored cells after this long, ms ... */

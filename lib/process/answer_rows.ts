@@ -31,5 +31,7 @@ export function answerRows(
       return answerFunnel(question, store, signal);
     case "funnel_users":
       return answerFunnelUsers(question, store, signal);
+    case "find_users":
+      return store.findUsers(question, signal);
   }
 }

@@ -20,9 +20,12 @@ import { readSubject } from "./filter/parse_filter.ts";
 export type Accuracy =
   | "exact"
   | "approximate, error 0.81 %"
-  | "approximate, error 1 %";
+  | "approximate, error 1 %"
+  | "of the newest events";
 
 export const EXACT: Accuracy = "exact";
+/** True of the newest events; the older ones were not looked at. */
+export const OF_NEWEST_EVENTS: Accuracy = "of the newest events";
 /** Standard error of HyperLogLog with 2^14 registers: 1.04 / sqrt(2^14). */
 export const DISTINCT_ESTIMATE: Accuracy = "approximate, error 0.81 %";
 /** Relative error that DDSketch holds every quantile to. */

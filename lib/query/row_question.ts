@@ -14,6 +14,7 @@ import type {
   FunnelUsersPartial,
   FunnelUsersQuestion,
 } from "./funnel/funnel_question.ts";
+import type { FoundUser, UserSearch } from "./user/user_search.ts";
 
 /** Which of some property keys any event of a range has. */
 export interface KnownKeysQuestion {
@@ -31,6 +32,11 @@ export interface GroupsQuestion {
   readonly plan: RollupPlan & { readonly rows: RowGrouping };
 }
 
+/** The first users of a search. */
+export interface FindUsersQuestion extends UserSearch {
+  readonly kind: "find_users";
+}
+
 /** Each question by its kind, with the part of its answer that one partition gives. */
 export interface RowQuestions {
   groups: { question: GroupsQuestion; partial: RollupPartial };
@@ -40,6 +46,7 @@ export interface RowQuestions {
   stickiness: { question: StickinessQuestion; partial: StickinessPartial };
   funnel: { question: FunnelQuestion; partial: FunnelPartial };
   funnel_users: { question: FunnelUsersQuestion; partial: FunnelUsersPartial };
+  find_users: { question: FindUsersQuestion; partial: readonly FoundUser[] };
 }
 
 export type RowQuestionKind = keyof RowQuestions;

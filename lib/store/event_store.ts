@@ -14,6 +14,8 @@
  */
 
 import type { Filter, Subject } from "../query/filter/filter.ts";
+import type { FoundUser, UserSearch } from "../query/user/user_search.ts";
+import type { UserRowChunk } from "../query/user/user_row.ts";
 
 /**
  * Rows as a struct of arrays. 64-bit values are pairs of 32-bit words, low word first, so that the
@@ -170,14 +172,6 @@ export interface StoredEvent {
   readonly amount: number | null;
 }
 
-/** Totals of one user in one partition, for the profile. */
-export interface UserTotals {
-  readonly events: number;
-  readonly sessions: number;
-  readonly firstSeenMs: number;
-  readonly lastSeenMs: number;
-}
-
 /** Events of one user, newest first, time range half open [fromMs, toMs). */
 export interface UserEventsQuery {
   readonly project: string;
@@ -189,6 +183,10 @@ export interface UserEventsQuery {
   readonly before: { readonly timestampMs: number; readonly seq: number } | null;
   /** hash64 of project and user id, [low, high]: finds the rows faster where it is known. */
   readonly userHash?: readonly [low: number, high: number];
+  /** Only events that match; null or missing = all. */
+  readonly filter?: Filter | null;
+  /** Only rows before this sequence number; missing = all that are committed. */
+  readonly toSeq?: number;
 }
 
 /** Where an event stands, newest first: by time, then partition, then place in it, highest first. */
@@ -198,9 +196,15 @@ export interface EventPlace {
   readonly seq: number;
 }
 
-/** A UserEventsQuery to any partition: the place to page on from may be in another one. */
-export interface UserQuery extends Omit<UserEventsQuery, "before"> {
-  readonly before: EventPlace | null;
+/** Rows of one user of a project: those with fromSeq <= seq < toSeq, and fromMs <= timestamp < toMs. */
+export interface UserRowsQuery {
+  readonly project: string;
+  /** hash64 of project and user id. */
+  readonly userHash: readonly [low: number, high: number];
+  readonly fromSeq: number;
+  readonly toSeq: number;
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** Columns of rows that a scan can give. */
@@ -328,6 +332,8 @@ export interface PartitionStore {
   readonly partition: number;
   /** False: events are not kept one by one, and what reads rows throws RTA_STORE_NO_ROWS. */
   readonly keepsRows: boolean;
+  /** Sequence number after that of the last committed row. */
+  readonly nextSeq: number;
   load(): Promise<LoadedPartition>;
   /** Calls `onChunk(idHash pairs, receivedAtMs, count)` for rows received at or after sinceMs. */
   recentIds(
@@ -381,14 +387,16 @@ export interface PartitionStore {
   knownKeys(query: KeyQuery, signal: AbortSignal): Promise<string[]>;
   /** The user ids of committed rows, in the order of their `seqs`, of which there are few. */
   userIdsOf(seqs: readonly number[], signal: AbortSignal): Promise<string[]>;
-  userEvents(query: UserEventsQuery): Promise<StoredEvent[]>;
-  userTotals(
-    project: string,
-    userId: string,
-    fromMs: number,
-    toMs: number,
-    userHash?: readonly [low: number, high: number],
-  ): Promise<UserTotals | null>;
+  /** One page of a user's committed events. */
+  userEvents(query: UserEventsQuery, signal?: AbortSignal): Promise<StoredEvent[]>;
+  /** Calls `onRows` for committed rows of one user, chunk by chunk, in any order. */
+  userRows(
+    query: UserRowsQuery,
+    onRows: (rows: UserRowChunk) => void,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** The first users of a search, in the order of their ids; reads all rows of the project. */
+  findUsers(search: UserSearch, signal: AbortSignal): Promise<FoundUser[]>;
   /** Bytes on disk, for metrics. */
   sizeBytes(): number;
   /** Releases files and native handles. Safe to call twice. */

@@ -6,7 +6,12 @@
  */
 
 import { z } from "zod";
-import { DISTINCT_ESTIMATE, EXACT, QUANTILE_ESTIMATE } from "../../lib/query/metric.ts";
+import {
+  DISTINCT_ESTIMATE,
+  EXACT,
+  OF_NEWEST_EVENTS,
+  QUANTILE_ESTIMATE,
+} from "../../lib/query/metric.ts";
 
 export const Timestamp = z.iso.datetime().describe("RFC 3339, UTC");
 export const Duration = z.string().regex(/^\d+(\.\d{3})?s$/).describe("Seconds, such as 0.003s");
@@ -16,7 +21,10 @@ const UnixSeconds = z.int().describe("Unix seconds");
 export const TimeRange = z.strictObject({ start: Timestamp, end: Timestamp })
   .describe("Half open: start is inside, end is not");
 
-const Accuracy = z.record(z.string(), z.enum([EXACT, DISTINCT_ESTIMATE, QUANTILE_ESTIMATE]))
+const Accuracy = z.record(
+  z.string(),
+  z.enum([EXACT, DISTINCT_ESTIMATE, QUANTILE_ESTIMATE, OF_NEWEST_EVENTS]),
+)
   .describe(
     "By field, exact or the error; top_metrics.NAME and series.value stand for the less exact of " +
       "what they hold",
@@ -142,7 +150,28 @@ const SessionSchema = z.strictObject({
   end_time: Timestamp,
   event_count: z.int(),
   duration: Duration,
-  properties: z.record(z.string(), z.string()),
+  properties: z.record(z.string(), z.string()).describe("Always empty: sessions have none"),
+  entry_type: z.string().describe("Type of the first event"),
+  exit_type: z.string().describe("Type of the last event"),
+});
+
+/** UserMetrics of `analytics.v1`. */
+const UserMetricsSchema = z.strictObject({
+  engagement_score: z.number().describe("0 to 100, by the formula in docs/ANALYTICS.md"),
+  days_active: z.int().describe("Days in the time zone with an event"),
+  avg_session_duration: z.number().describe("Seconds; 0 without sessions"),
+  total_transactions: z.int(),
+  total_revenue: z.number().describe("Purchases and subscriptions minus refunds"),
+  sessions: z.int().describe("Sessions that start in the range"),
+  days_in_range: z.int().describe("Days that the user could have been active on"),
+}).describe("Of the range");
+
+/** One user that a search has found. */
+const FoundUserSchema = z.strictObject({
+  user_id: z.string(),
+  first_seen: Timestamp,
+  last_seen: Timestamp,
+  total_events: z.int(),
 });
 
 /** GetUserAnalyticsResponse of `analytics.v1`. */
@@ -153,10 +182,25 @@ export const UserSchema = z.strictObject({
     last_seen: Timestamp,
     total_sessions: z.int(),
     total_events: z.int(),
-    attributes: z.record(z.string(), z.string()),
+    attributes: z.record(z.string(), z.string()).describe("Last known value of each property"),
+    attribute_events: z.int().describe("Newest events that attributes were read from"),
   }).describe("Over all of the user's events, whatever the range"),
-  sessions: z.array(SessionSchema).describe("Always empty: not answered yet"),
+  sessions: z.array(SessionSchema).describe(
+    "Those that start in the range, newest first; only with include_sessions",
+  ),
   events: z.array(EventSchema).describe("In the range, newest first; only with include_events"),
+  metrics: UserMetricsSchema,
+  next_page_token: z.string().describe("Of the events; empty on the last page"),
+  next_sessions_page_token: z.string().describe("Of the sessions; empty on the last page"),
+  time_range: TimeRange,
+  time_zone: z.string(),
+  notes: z.array(z.string()).describe("What is odd about the question or the answer"),
+  ...quality,
+});
+
+/** Answer to a search for users. */
+export const UsersSchema = z.strictObject({
+  users: z.array(FoundUserSchema).describe("By id"),
   next_page_token: z.string().describe("Empty on the last page"),
   ...quality,
 });
@@ -165,6 +209,9 @@ export type SummaryJson = z.infer<typeof SummarySchema>;
 export type LegacySummaryJson = z.infer<typeof LegacySummarySchema>;
 export type SeriesJson = z.infer<typeof SeriesSchema>;
 export type EventJson = z.infer<typeof EventSchema>;
+export type SessionJson = z.infer<typeof SessionSchema>;
+export type UserMetricsJson = z.infer<typeof UserMetricsSchema>;
+export type UsersJson = z.infer<typeof UsersSchema>;
 export type UserJson = z.infer<typeof UserSchema>;
 export type TimeRangeJson = z.infer<typeof TimeRange>;
 export type QualityJson = Pick<SummaryJson, keyof typeof quality>;

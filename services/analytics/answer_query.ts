@@ -10,6 +10,7 @@
  * changes the past: time of arrival is what the mark is about.)
  */
 
+import type { UserPart, UserQuestion } from "../../lib/process/user_question.ts";
 import { type Accuracy, EXACT } from "../../lib/query/metric.ts";
 import type { RollupPartial } from "../../lib/query/partial.ts";
 import type { Filter } from "../../lib/query/filter/filter.ts";
@@ -18,7 +19,6 @@ import type { RowAnswer, RowPartialOf, RowQuestion } from "../../lib/query/row_q
 import { type SeriesFigures, seriesFigures, type SeriesGroup } from "../../lib/query/series.ts";
 import { type SummaryFigures, summaryFigures, type TopFigure } from "../../lib/query/summary.ts";
 import type { Granularity } from "../../lib/query/time_zone.ts";
-import type { StoredEvent, UserQuery, UserTotals } from "../../lib/store/event_store.ts";
 import type { LegacySummaryJson, SeriesJson, SummaryJson } from "./answer_json.ts";
 import { readPlan } from "./ask_plan.ts";
 import type { Patience } from "./ask_rows.ts";
@@ -45,8 +45,11 @@ export interface AnalyticsPorts {
   now(): number;
   /** Sends the plan to every shard; the partials are released here. Rejects when one can't answer. */
   askShards(plan: RollupPlan): Promise<RollupPartials>;
-  /** Asks the partitions that may have events of the user. A query with limit 0 wants no events. */
-  askUser(query: UserQuery): Promise<UserPartials>;
+  /**
+   * Asks the partitions that may have events of the user. Rejects with the signal's reason once that
+   * is aborted.
+   */
+  askUser(question: UserQuestion, signal: AbortSignal): Promise<UserParts>;
   /**
    * Puts the question to the rows of every partition, or, where a user is named, of those that may
    * have events of that user. Rejects with the signal's reason once that is aborted.
@@ -65,9 +68,9 @@ export interface RollupPartials {
   readonly missing: readonly number[];
 }
 
-export interface UserPartials {
+export interface UserParts {
   /** At least one, unless its partition is missing. */
-  readonly answers: readonly UserPartial[];
+  readonly answers: readonly UserPart[];
   readonly missing: readonly number[];
 }
 
@@ -75,17 +78,6 @@ export interface UserPartials {
 export interface RowPartials<Partial> {
   readonly answers: readonly RowAnswer<Partial>[];
   readonly missing: readonly number[];
-}
-
-/** What one partition knows of one user. */
-export interface UserPartial {
-  readonly partition: number;
-  /** Over ALL of the user's events, whatever the query's range; null = no event. */
-  readonly totals: UserTotals | null;
-  /** In the query's range, newest first. */
-  readonly events: readonly StoredEvent[];
-  /** Everything received before this is among the rows, ms since the epoch. */
-  readonly completeUntilMs: number;
 }
 
 export interface SummaryRequest {

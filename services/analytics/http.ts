@@ -4,22 +4,16 @@
  * string into a request of answer_query.ts and its answer into JSON, and nothing else.
  *
  * Refusals are thrown as ProblemError, for the server's one error handler. The routes are in the
- * OpenAPI registry of the returned app; query strings are read by query_parameters.ts and not by
- * schema, because they take more forms than one (lowerCamel names, repeated or comma lists).
+ * OpenAPI registry of the returned app.
  */
 
-import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
+import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import {
-  GROUP_BY_MAX,
-  ROW_QUESTION_SECONDS_MAX,
-  USER_EVENTS_PAGE_DEFAULT,
-  USER_EVENTS_PAGE_MAX,
-} from "../../lib/config/limits.ts";
+import { GROUP_BY_MAX, ROW_QUESTION_SECONDS_MAX } from "../../lib/config/limits.ts";
 import { invalidParameter } from "../../lib/http/json_body.ts";
 import { METRIC_FORM } from "../../lib/query/metric.ts";
 import { isType } from "../../lib/query/plan.ts";
-import { LegacySummarySchema, SeriesSchema, SummarySchema, UserSchema } from "./answer_json.ts";
+import { LegacySummarySchema, SeriesSchema, SummarySchema } from "./answer_json.ts";
 import {
   type AnalyticsPorts,
   answerLegacySummary,
@@ -27,11 +21,11 @@ import {
   answerSummary,
   type SummaryRequest,
 } from "./answer_query.ts";
-import { answerUser } from "./answer_user.ts";
-import type { RequestedRange } from "./asked_range.ts";
-import { QueryParameters } from "./query_parameters.ts";
+import { getRoute, parametersOf, rangeParameters, readRange, timeParameter } from "./get_route.ts";
+import type { QueryParameters } from "./query_parameters.ts";
 import { patienceOf } from "./question_body.ts";
 import { seriesText } from "./series_text.ts";
+import { userRoutes } from "./user_http.ts";
 
 /** What the routes work with. */
 export interface AnalyticsRoutesOptions {
@@ -40,13 +34,6 @@ export interface AnalyticsRoutesOptions {
   readonly projectOf: (context: Context) => string;
 }
 
-const timeParameter = (what: string) =>
-  z.string().optional().describe(`${what}: RFC 3339, or unix seconds or milliseconds`);
-
-const rangeParameters = {
-  "time_range.start": timeParameter("First instant; 24 hours before the end if missing"),
-  "time_range.end": timeParameter("First instant after the range; the current minute's end"),
-};
 const filterParameters = {
   event_types: z.string().optional().describe(
     "Event types, or EVENT_TYPE_* categories, to count; a comma list or repeated",
@@ -77,26 +64,16 @@ const seriesRoute = getRoute("/v1/analytics/timeseries", "One metric over time",
   tz: z.string().optional().describe("IANA time zone of the buckets; UTC if missing"),
 });
 
-const userRoute = getRoute("/v1/analytics/users/{user_id}", "One user's profile", UserSchema, {
-  ...rangeParameters,
-  include_events: z.string().optional().describe("true: give the events in the range too"),
-  include_sessions: z.string().optional().describe("true is not answered yet"),
-  limit: z.string().optional().describe(
-    `Events on a page, 1 to ${USER_EVENTS_PAGE_MAX}; ${USER_EVENTS_PAGE_DEFAULT} if missing`,
-  ),
-  page_token: z.string().optional().describe("next_page_token of the page before"),
-});
-
 const legacyRoute = getRoute("/analytics/summary", "Totals of a time range", LegacySummarySchema, {
   from: timeParameter("First instant; an hour before the end if missing"),
   to: timeParameter("First instant after the range; the current minute's end"),
   ...filterParameters,
 });
 
-/** `GET /v1/analytics/summary`, `/timeseries` and `/users/{user_id}`. */
+/** `GET /v1/analytics/summary`, `/timeseries` and those of users (user_http.ts). */
 export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): OpenAPIHono {
   const app = new OpenAPIHono();
-  for (const { config } of [summaryRoute, seriesRoute, userRoute]) {
+  for (const { config } of [summaryRoute, seriesRoute]) {
     app.openAPIRegistry.registerPath(config);
   }
   app.get(summaryRoute.path, async (context) => {
@@ -122,22 +99,7 @@ export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): O
     }, ports);
     return context.body(seriesText(answer), 200, { "content-type": "application/json" });
   });
-  app.get(userRoute.path, async (context) => {
-    const query = parametersOf(context, userRoute.names);
-    if (query.flag("include_sessions")) {
-      const detail = "the list of a user's sessions is not answered yet; leave it out";
-      throw invalidParameter("include_sessions", detail);
-    }
-    const answer = await answerUser({
-      project: projectOf(context),
-      userId: context.req.param("user_id") ?? "",
-      range: readRange(query, "time_range.start", "time_range.end"),
-      includeEvents: query.flag("include_events"),
-      limit: query.integer("limit", 1, USER_EVENTS_PAGE_MAX),
-      pageToken: query.text("page_token"),
-    }, ports);
-    return context.json(answer);
-  });
+  app.route("/", userRoutes({ ports, projectOf }));
   return app;
 }
 
@@ -155,52 +117,6 @@ export function legacyAnalyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptio
     return context.json(answer);
   });
   return app;
-}
-
-interface GetRoute {
-  /** For the OpenAPI document. */
-  readonly config: RouteConfig;
-  /** The path as Hono writes it. */
-  readonly path: string;
-  /** Parameters of the query string. */
-  readonly names: readonly string[];
-}
-
-/** A GET route that answers 200 with the schema or a problem (RFC 9457). */
-function getRoute(
-  path: string,
-  summary: string,
-  answer: z.ZodType,
-  query: Record<string, z.ZodType>,
-): GetRoute {
-  const pathParameters = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
-  const config = createRoute({
-    method: "get",
-    path,
-    summary,
-    request: {
-      query: z.object(query),
-      ...(pathParameters.length === 0 ? {} : {
-        params: z.object(Object.fromEntries(pathParameters.map((name) => [name, z.string()]))),
-      }),
-    },
-    responses: {
-      200: { description: summary, content: { "application/json": { schema: answer } } },
-      default: {
-        description: "The question can't be answered (RFC 9457)",
-        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-      },
-    },
-  });
-  return { config, path: config.getRoutingPath(), names: Object.keys(query) };
-}
-
-function parametersOf(context: Context, names: readonly string[]): QueryParameters {
-  return new QueryParameters(new URL(context.req.url).searchParams, names);
-}
-
-function readRange(query: QueryParameters, start: string, end: string): RequestedRange {
-  return { startMs: query.time(start), endMs: query.time(end) };
 }
 
 /** Which events to count, and how long to wait where that needs rows. */

@@ -4,7 +4,7 @@ import { ProblemError } from "../../lib/http/problem.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
 import { bruteShard, type PlainEvent } from "../../tests/support/brute_rollups.ts";
 import { LegacySummarySchema, SeriesSchema, SummarySchema, UserSchema } from "./answer_json.ts";
-import type { UserQuery } from "../../lib/store/event_store.ts";
+import type { UserQuestion } from "../../lib/process/user_question.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
 import { analyticsRoutes, legacyAnalyticsRoutes } from "./http.ts";
 
@@ -21,14 +21,14 @@ const EVENTS: PlainEvent[] = Array.from({ length: 10 }, (_, i) => ({
 
 interface Asked {
   readonly plans: RollupPlan[];
-  readonly users: UserQuery[];
+  readonly users: UserQuestion[];
 }
 
 function openRoutes(
   routes: (options: Parameters<typeof analyticsRoutes>[0]) => OpenAPIHono,
 ): Asked & { app: OpenAPIHono } {
   const plans: RollupPlan[] = [];
-  const users: UserQuery[] = [];
+  const users: UserQuestion[] = [];
   const ports: AnalyticsPorts = {
     now: () => NOW_MS,
     askShards: (plan) => {
@@ -36,10 +36,17 @@ function openRoutes(
       return Promise.resolve({ partials: [bruteShard(plan, EVENTS, NOW_MS)], missing: [] });
     },
     askRows: () => Promise.reject(new Error("no rows here")),
-    askUser: (query) => {
-      users.push(query);
-      const totals = { events: 3, sessions: 1, firstSeenMs: NOW_MS - 5, lastSeenMs: NOW_MS };
-      const answer = { partition: 0, totals, events: [], completeUntilMs: NOW_MS };
+    askUser: (question) => {
+      users.push(question);
+      const known = {
+        totals: { events: 3, sessions: 1, firstSeenMs: NOW_MS - 5, lastSeenMs: NOW_MS },
+        activity: { days: [], transactions: 0, revenue: 0 },
+        sessions: { sessions: [], count: 0, events: 0, durationMs: 0 },
+        allSessions: null,
+        newest: [],
+        events: [],
+      };
+      const answer = { partition: 0, known, completeUntilMs: NOW_MS };
       return Promise.resolve({ answers: [answer], missing: [] });
     },
   };
@@ -99,7 +106,7 @@ Deno.test("GET /v1/analytics/users/{user_id} decodes the id", async () => {
   const path = `/v1/analytics/users/${encodeURIComponent(id)}?include_events=true&limit=7`;
   const answer = UserSchema.parse(await get(app, path));
   assert.equal(answer.user_profile.user_id, id);
-  assert.deepEqual([users[0].userId, users[0].limit], [id, 8]);
+  assert.deepEqual([users[0].userId, users[0].events?.limit], [id, 8]);
 });
 
 Deno.test("GET /analytics/summary answers in the older form", async () => {
@@ -134,7 +141,23 @@ Deno.test("analyticsRoutes() refuses a bad parameter by its name", async () => {
     ["users/ann?limit=0", "limit", /1 to 1000/],
     ["users/ann?limit=1001", "limit", /1 to 1000/],
     ["users/ann?include_events=maybe", "include_events", /true or false/],
-    ["users/ann?include_sessions=true", "include_sessions", /not answered yet/],
+    ["users/ann?include_sessions=yes", "include_sessions", /true or false/],
+    ["users/ann?sessions_limit=1001", "sessions_limit", /1 to 1000/],
+    ["users/ann?include_sessions=1&sessions_page_token=1-2", "sessions_page_token", /next_sess/],
+    ["users/ann?include_sessions=1&sessions_page_token=1-zzzzzzz-0", "sessions_page_token", /next/],
+    ["users/ann?attribute_events=1001", "attribute_events", /0 to 1000/],
+    ["users/ann?tz=Nowhere", "tz", /IANA/],
+    ["users/ann?timeout_seconds=0", "timeout_seconds", /1 to/],
+    ["users/ann?event_types=view", "include_events", /include_events=true/],
+    ["users/ann?include_events=1&filter=[{]", "filter", /JSON/],
+    ["users/ann?time_range.start=20&time_range.end=10", "time_range", /start after its end/],
+    ["users/ann?prefix=a", "prefix", /unknown parameter/],
+    ["users?limit=0", "limit", /1 to 1000/],
+    [`users?prefix=${"a".repeat(257)}`, "prefix", /256/],
+    ["users?prefix=a%00", "prefix", /U\+0000/],
+    ["users?page_token=%25", "page_token", /next_page_token/],
+    ["users?page_token=gA", "page_token", /next_page_token/],
+    ["users?include_events=1", "include_events", /unknown parameter/],
     ["users/ann?include_events=1&page_token=zz", "page_token", /next_page_token/],
   ];
   for (const [path, field, detail] of cases) {
@@ -162,6 +185,7 @@ Deno.test("analyticsRoutes() describes its routes for an OpenAPI document", () =
     "/v1/analytics/summary",
     "/v1/analytics/timeseries",
     "/v1/analytics/users/{user_id}",
+    "/v1/analytics/users",
   ]);
   const series = document.paths!["/v1/analytics/timeseries"].get!;
   const names = (series.parameters ?? []).map((each) => "name" in each ? each.name : "");

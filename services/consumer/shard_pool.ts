@@ -28,12 +28,13 @@ import { HeartbeatWatch } from "../../lib/process/heartbeat_watch.ts";
 import { LogError } from "../../lib/log/event_log.ts";
 import { partitionNumbers } from "../../lib/log/partition_numbers.ts";
 import type { LiveOrder } from "../../lib/live/live_definition.ts";
+import type { UserPart, UserQuestion } from "../../lib/process/user_question.ts";
 import type { ProcessorOptions } from "../../lib/process/partition_processor.ts";
 import type { RollupPartial } from "../../lib/query/partial.ts";
 import type { RollupPlan } from "../../lib/query/plan.ts";
 import type { RowAnswer, RowPartialOf, RowQuestion } from "../../lib/query/row_question.ts";
 import { createRing, RingReader } from "../../lib/ring/ring.ts";
-import { StoreError, type StoreErrorCode, type UserQuery } from "../../lib/store/event_store.ts";
+import { StoreError, type StoreErrorCode } from "../../lib/store/event_store.ts";
 import type {
   AskRollups,
   AskRows,
@@ -45,7 +46,6 @@ import type {
   Suspect,
   SuspectPlace,
   ToShard,
-  UserAnswer,
 } from "../../workers/protocol.ts";
 import { dealFrames, type ShardFrameHandlers } from "./shard_frames.ts";
 
@@ -86,15 +86,9 @@ export interface RollupAnswers {
   readonly missing: readonly number[];
 }
 
-/** What the partitions know of one user; those without an event of the user as well. */
-export interface UserAnswers {
-  readonly answers: readonly UserAnswer[];
-  readonly missing: readonly number[];
-}
-
-/** What the rows of the partitions say. */
-export interface RowAnswers<Partial> {
-  readonly answers: readonly RowAnswer<Partial>[];
+/** What the partitions answer, one by one. */
+export interface PartitionAnswers<Answer> {
+  readonly answers: readonly Answer[];
   readonly missing: readonly number[];
 }
 
@@ -237,48 +231,45 @@ export class ShardPool {
     };
   }
 
-  /** What the partitions know of a user: all of them, or the one named of the embedded log. */
-  async askUser(partition: number | null, query: UserQuery): Promise<UserAnswers> {
-    // A shard that is being replaced keeps only questions about its own partitions waiting.
-    const slots = partition === null ? this.#slots : [this.#slotOf(partition)];
-    const answers = (await Promise.all(slots.map(async (slot) => {
-      const answer = await this.#ask(slot, { kind: "user", id: this.#nextId++, partition, query });
-      return (answer as Extract<FromShard, { kind: "user" }>).answers;
-    }))).flat();
-    const missing = this.#missing(answers.map((answer) => answer.partition));
-    return {
-      answers,
-      missing: partition === null ? missing : missing.filter((each) => each === partition),
-    };
+  /**
+   * What the partitions know of a user: all of them, or the one named of the embedded log. Rejects
+   * with the signal's reason once that is aborted; the shards then end their reading.
+   */
+  askUser(partition: number | null, question: UserQuestion, signal: AbortSignal) {
+    const askOf = (id: number) => ({ kind: "user", id, partition, question }) as const;
+    return this.#askPartitions<UserPart>(partition, askOf, signal);
   }
 
-  /**
-   * What the rows of all partitions say, or of the one named. Rejects with the signal's reason once
-   * that is aborted; the shards then end their reading.
-   */
-  async askRows<Q extends RowQuestion>(
+  /** What the rows of all partitions say, or of the one named; otherwise as `askUser`. */
+  askRows<Q extends RowQuestion>(partition: number | null, question: Q, signal: AbortSignal) {
+    const askOf = (id: number) => ({ kind: "rows", id, partition, question }) as const;
+    // The shard answers with the partial that goes with the question's kind.
+    return this.#askPartitions<RowAnswer<RowPartialOf<Q>>>(partition, askOf, signal);
+  }
+
+  /** Puts a question that can be cancelled to the shards of all partitions, or of the one named. */
+  async #askPartitions<Answer extends { readonly partition: number }>(
     partition: number | null,
-    question: Q,
+    askOf: (id: number) => AskRows | AskUser,
     signal: AbortSignal,
-  ): Promise<RowAnswers<RowPartialOf<Q>>> {
+  ): Promise<PartitionAnswers<Answer>> {
     signal.throwIfAborted();
+    // A shard that is being replaced keeps only questions about its own partitions waiting.
     const slots = partition === null ? this.#slots : [this.#slotOf(partition)];
     const failed = new AbortController();
     const end = AbortSignal.any([signal, failed.signal]);
     const asking = slots.map(async (slot) => {
-      const ask: AskRows = { kind: "rows", id: this.#nextId++, partition, question };
-      const answer = await this.#ask(slot, ask, end);
-      return (answer as Extract<FromShard, { kind: "rows" }>).answers;
+      const answer = await this.#ask(slot, askOf(this.#nextId++), end);
+      return (answer as Extract<FromShard, { kind: "rows" | "user" }>).answers;
     });
     const answers = (await Promise.all(asking).catch((error) => {
       // Without this shard's part the others would read for nobody.
       failed.abort(error);
       throw error;
-    })).flat();
+    })).flat() as unknown[] as Answer[];
     const missing = this.#missing(answers.map((answer) => answer.partition));
     return {
-      // The shard answers with the partial that goes with the question's kind.
-      answers: answers as readonly RowAnswer<RowPartialOf<Q>>[],
+      answers,
       missing: partition === null ? missing : missing.filter((each) => each === partition),
     };
   }

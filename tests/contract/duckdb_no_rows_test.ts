@@ -38,7 +38,11 @@ test("refuses every read of rows", async (place) => {
   const user = { project: "shop", userId: "user-1", fromMs: 0, toMs: Infinity };
   await assert.rejects(store.rowsInRange(0, Infinity, null), refused);
   await assert.rejects(store.userEvents({ ...user, limit: 1, before: null }), refused);
-  await assert.rejects(store.userTotals("shop", "user-1", 0, Infinity), refused);
+  const userHash: [number, number] = [1, 2];
+  const rows = { project: "shop", userHash, fromSeq: 0, toSeq: 9, fromMs: 0, toMs: Infinity };
+  await assert.rejects(store.userRows(rows, () => {}), refused);
+  const search = { project: "shop", prefix: "", after: null, limit: 1 };
+  await assert.rejects(store.findUsers(search, new AbortController().signal), refused);
   await store.close();
 });
 

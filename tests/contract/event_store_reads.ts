@@ -13,6 +13,7 @@ import {
   WANT_USERS,
 } from "../../lib/store/event_store.ts";
 import { type StoreTest, testCell } from "./event_store_contract.ts";
+import { eventStoreUserTests } from "./event_store_users.ts";
 import {
   BASE_MS,
   commitOf,
@@ -30,7 +31,7 @@ export function eventStoreReadTests(test: StoreTest): void {
   cellTests(test);
   rangeTests(test);
   userEventsTests(test);
-  userTotalsTests(test);
+  eventStoreUserTests(test);
   modelTest(test);
 }
 
@@ -223,32 +224,6 @@ function userEventsTests(test: StoreTest): void {
     assert.deepEqual(await allEvents(store, { ...user, project: "none" }, 100), []);
     assert.deepEqual(await allEvents(store, { ...user, userId: "it's" }, 100), []);
     assert.deepEqual(await allEvents(store, { ...user, toMs: fromMs }, 100), []);
-    await store.close();
-  });
-}
-
-function userTotalsTests(test: StoreTest): void {
-  test("userTotals() counts events and sessions of one user", async (place) => {
-    const store = await place.open();
-    const rows = [
-      testRow(0, { userId: "ann", derivedSession: "s1", timestampMs: BASE_MS + 5 }),
-      testRow(1, { userId: "ann", derivedSession: "s2", timestampMs: BASE_MS + 3 }),
-      testRow(2, { userId: "ann", sessionId: "s1", timestampMs: BASE_MS + 9 }),
-      testRow(3, { userId: "ann", project: "blog", timestampMs: BASE_MS + 99 }),
-      testRow(4, { userId: "bob", timestampMs: BASE_MS + 1 }),
-    ];
-    await store.commit(commitOf(rows, 0, new TestSeries()), null);
-    const totals = { events: 3, sessions: 2, firstSeenMs: BASE_MS + 3, lastSeenMs: BASE_MS + 9 };
-    assert.deepEqual(await store.userTotals("shop", "ann", 0, Infinity), totals);
-    const hash = testHash("shop ann");
-    assert.deepEqual(await store.userTotals("shop", "ann", 0, Infinity, hash), totals);
-    assert.deepEqual(await store.userTotals("shop", "ann", BASE_MS + 4, BASE_MS + 9), {
-      events: 1,
-      sessions: 1,
-      firstSeenMs: BASE_MS + 5,
-      lastSeenMs: BASE_MS + 5,
-    });
-    assert.equal(await store.userTotals("shop", "zoe", 0, Infinity), null);
     await store.close();
   });
 }

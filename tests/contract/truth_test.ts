@@ -31,8 +31,10 @@ const QUESTIONS_OF: Readonly<Record<string, number>> = {
   stickiness: 6,
   funnel: 16,
   paths: 16,
+  user: 16,
+  "user search": 10,
 };
-const PAIRS_MIN = 2_000;
+const PAIRS_MIN = 2_300;
 /** Requests of a set come in within this time of each other. */
 const setMs = 24 * HOUR_MS;
 

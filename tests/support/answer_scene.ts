@@ -111,10 +111,10 @@ export class AnswerScene implements AsyncDisposable {
         const answers = await Promise.all(shards.map((shard) => shard.answers.rollups(plan)));
         return { partials: answers.map(({ partial }) => partial), missing: [] };
       },
-      askUser: async (query) => {
-        const partition = this.#partitionOf(query.userId);
-        const answers = await this.#shardOf(partition).answers.user(partition, query);
-        return { answers, missing: [] };
+      askUser: (question, signal) => {
+        return this.#ask(question.userId, signal, (answers, id, partition) => {
+          return answers.user(id, question, partition);
+        });
       },
       askRows: (question, signal, userId) => this.#askRows(question, signal, userId),
     };
@@ -198,6 +198,18 @@ export class AnswerScene implements AsyncDisposable {
   }
 
   async #askRows<Q extends RowQuestion>(question: Q, signal: AbortSignal, userId?: string) {
+    return await this.#ask(userId, signal, async (shard, id, partition) => {
+      // The shard answers with the partial that goes with the question's kind.
+      return await shard.rows(id, question, partition) as RowAnswer<RowPartialOf<Q>>[];
+    });
+  }
+
+  /** Asks the shards of all partitions, or of the one of a user. */
+  async #ask<Answer>(
+    userId: string | undefined,
+    signal: AbortSignal,
+    ask: (shard: ShardAnswers, id: number, partition: number | null) => Promise<Answer[]>,
+  ): Promise<{ answers: Answer[]; missing: number[] }> {
     signal.throwIfAborted();
     const partition = userId === undefined ? null : this.#partitionOf(userId);
     const asked = partition === null ? this.#shards : [this.#shardOf(partition)];
@@ -205,11 +217,8 @@ export class AnswerScene implements AsyncDisposable {
     const cancel = () => asked.forEach(({ answers }) => answers.cancel(id));
     signal.addEventListener("abort", cancel);
     try {
-      const answers = await Promise.all(
-        asked.map((shard) => shard.answers.rows(id, question, partition)),
-      );
-      // The shard answers with the partial that goes with the question's kind.
-      return { answers: answers.flat() as RowAnswer<RowPartialOf<Q>>[], missing: [] };
+      const answers = await Promise.all(asked.map((shard) => ask(shard.answers, id, partition)));
+      return { answers: answers.flat(), missing: [] };
     } catch (error) {
       signal.throwIfAborted();
       throw error;

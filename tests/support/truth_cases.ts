@@ -5,6 +5,7 @@ import { funnelCase } from "./truth_funnels.ts";
 import { pathsCase } from "./truth_paths.ts";
 import { retentionCase, stickinessCase } from "./truth_retention.ts";
 import { seriesCase, summaryCase } from "./truth_rollups.ts";
+import { userCase, userSearchCase } from "./truth_users.ts";
 
 // deno-lint-ignore no-explicit-any -- each case has questions of its own
 export const TRUTH_CASES: readonly TruthCase<any>[] = [
@@ -15,4 +16,6 @@ export const TRUTH_CASES: readonly TruthCase<any>[] = [
   stickinessCase,
   funnelCase,
   pathsCase,
+  userCase,
+  userSearchCase,
 ];

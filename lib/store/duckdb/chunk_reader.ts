@@ -97,6 +97,22 @@ export class ChunkReader {
     return ids;
   }
 
+  /** Reads single texts of a VARCHAR column, as long as the chunk is there. */
+  textReader(column: number): (row: number) => string | null {
+    const text = this.#bytes(column, STRING_BYTES);
+    const words = new Uint32Array(text.buffer);
+    const valid = this.#validity(column);
+    return (row) => {
+      if (valid !== null && (valid[row >>> 3] & (1 << (row & 7))) === 0) return null;
+      const length = words[4 * row], at = STRING_BYTES * row;
+      return decoder.decode(
+        length <= STRING_INLINE_MAX
+          ? text.subarray(at + 4, at + 4 + length)
+          : new Uint8Array(native.get_data_from_pointer(text.buffer, at + 8, length)),
+      );
+    };
+  }
+
   /** The bytes of a BLOB or VARCHAR column. */
   blobs(column: number): (Uint8Array | null)[] {
     const text = this.#bytes(column, STRING_BYTES);

@@ -25,12 +25,16 @@ import type {
   UserEventsQuery,
   UserPeriods,
   UserPeriodsQuery,
-  UserTotals,
+  UserRowsQuery,
 } from "../event_store.ts";
 import { rowsNotKept, StoreError } from "../event_store.ts";
 import { deleteCellsSql } from "./cell_appender.ts";
+import type { FoundUser, UserSearch } from "../../query/user/user_search.ts";
+import type { UserRowChunk } from "../../query/user/user_row.ts";
 import { isInvalidated, isOutOfMemory, toStoreError } from "./duckdb_error.ts";
 import { DuckdbFile, sizeOf, type Writer } from "./duckdb_file.ts";
+import { readTypeNames, type TypeNames } from "./filter_sql.ts";
+import { interruptedBy } from "./interrupted_by.ts";
 import { type Connection, native } from "./native.ts";
 import * as queries from "./partition_queries.ts";
 import { inSnapshot, runSql } from "./read_stream.ts";
@@ -39,6 +43,7 @@ import { readGroups } from "./row_groups.ts";
 import { readKnownKeys, readUserIds, scanRows } from "./row_scan.ts";
 import { createAppender } from "./table_appender.ts";
 import { readUserPeriods } from "./user_periods.ts";
+import { readUserEvents, readUserRows, readUsers } from "./user_reads.ts";
 
 /** A commit of more rows than this is part of catching up. */
 const SMALL_COMMIT_ROWS = 16_384;
@@ -54,9 +59,6 @@ const WAL_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The same while rows are scanned, bytes. */
 const WAL_BYTES_SCANNED_MAX = 4 * WAL_BYTES_MAX;
-
-/** An interrupt between two of DuckDB's own steps is lost: it is given again until it works. */
-const INTERRUPT_EVERY_MS = 20;
 
 /** How a partition's database is to be set up. */
 export interface DuckdbSettings {
@@ -86,6 +88,9 @@ export class DuckdbPartition implements PartitionStore {
   #scanning = 0;
   #untrimmed = false;
   #walBytes = 0;
+  #nextSeq: number;
+  /** Event types by project, as of #nextSeq; a commit with new ones empties it. */
+  #types = new Map<string, TypeNames>();
   readonly #reads = new Set<Promise<unknown>>();
 
   private constructor(
@@ -93,12 +98,14 @@ export class DuckdbPartition implements PartitionStore {
     settings: DuckdbSettings,
     file: DuckdbFile,
     nextDelta: number,
+    nextSeq: number,
   ) {
     this.partition = partition;
     this.keepsRows = settings.keepsRows;
     this.#settings = settings;
     this.#file = file;
     this.#nextDelta = nextDelta;
+    this.#nextSeq = nextSeq;
   }
 
   static async open(
@@ -109,11 +116,16 @@ export class DuckdbPartition implements PartitionStore {
     const file = await DuckdbFile.open(path, settings.config, settings.keepsRows);
     try {
       const nextDelta = await file.read(queries.nextDeltaId);
-      return new DuckdbPartition(partition, settings, file, nextDelta);
+      const nextSeq = await file.read(queries.readNextSeq);
+      return new DuckdbPartition(partition, settings, file, nextDelta, nextSeq);
     } catch (error) {
       file.close();
       throw toStoreError(error, "open", path);
     }
+  }
+
+  get nextSeq(): number {
+    return this.#nextSeq;
   }
 
   load(): Promise<LoadedPartition> {
@@ -186,19 +198,29 @@ export class DuckdbPartition implements PartitionStore {
     return this.#scan("userIdsOf", (c) => readUserIds(c, seqs), signal);
   }
 
-  userEvents(query: UserEventsQuery): Promise<StoredEvent[]> {
-    return this.#readRows("userEvents", (c) => queries.readUserEvents(c, query));
+  async userEvents(query: UserEventsQuery, signal?: AbortSignal): Promise<StoredEvent[]> {
+    // Types are asked for after the rows are bounded: all of theirs are known then.
+    const { toSeq = this.#nextSeq, project } = query;
+    return await this.#readUser("userEvents", project, signal, (connection, types) => {
+      return readUserEvents(connection, { ...query, toSeq }, types);
+    });
   }
 
-  userTotals(
-    project: string,
-    userId: string,
-    fromMs: number,
-    toMs: number,
-    userHash?: readonly [low: number, high: number],
-  ): Promise<UserTotals | null> {
-    const user = { project, userId, fromMs, toMs, userHash };
-    return this.#readRows("userTotals", (c) => queries.readUserTotals(c, user));
+  async userRows(
+    query: UserRowsQuery,
+    onRows: (rows: UserRowChunk) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const toSeq = Math.min(query.toSeq, this.#nextSeq);
+    await this.#readUser("userRows", query.project, signal, (connection, types) => {
+      return readUserRows(connection, { ...query, toSeq }, types, onRows);
+    });
+  }
+
+  findUsers(search: UserSearch, signal: AbortSignal): Promise<FoundUser[]> {
+    return this.#scan("findUsers", async (connection) => {
+      return await readUsers(connection, search, await readTypeNames(connection, search.project));
+    }, signal);
   }
 
   commit(commit: PartitionCommit, flush: CellFlush | null): Promise<void> {
@@ -253,6 +275,8 @@ export class DuckdbPartition implements PartitionStore {
       await runSql(file.writer.connection, "BEGIN");
       await this.#write(file.writer, commit, flush);
       await runSql(file.writer.connection, "COMMIT");
+      if (commit.newSeries.length > 0) this.#types = new Map();
+      this.#nextSeq = commit.nextSeq;
     } catch (error) {
       this.#invalidated ||= isInvalidated(error);
       await file.replaceWriter().catch(() => this.#invalidated = true);
@@ -351,11 +375,45 @@ export class DuckdbPartition implements PartitionStore {
     return this.keepsRows ? this.#read(doing, work) : Promise.reject(rowsNotKept());
   }
 
-  async #read<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T> {
+  /** A read of one user's rows: all of them are before #nextSeq, so it needs no snapshot. */
+  async #readUser<T>(
+    doing: string,
+    project: string,
+    signal: AbortSignal | undefined,
+    work: (connection: Connection, types: TypeNames) => Promise<T>,
+  ): Promise<T> {
+    if (!this.keepsRows) throw rowsNotKept();
+    const ended = signal ?? new AbortController().signal;
+    ended.throwIfAborted();
+    try {
+      return await this.#read(doing, (connection) => {
+        return interruptedBy(ended, connection, async () => {
+          return await work(connection, await this.#typesOf(connection, project));
+        });
+      }, (_, read) => read());
+    } catch (error) {
+      ended.throwIfAborted();
+      throw error;
+    }
+  }
+
+  async #typesOf(connection: Connection, project: string): Promise<TypeNames> {
+    const known = this.#types;
+    const types = known.get(project) ?? await readTypeNames(connection, project);
+    // Into the map that was there before they were read: a newer one must not have older types.
+    if (types.size > 0) known.set(project, types);
+    return types;
+  }
+
+  async #read<T>(
+    doing: string,
+    work: (connection: Connection) => Promise<T>,
+    isolate: (connection: Connection, read: () => Promise<T>) => Promise<T> = inSnapshot,
+  ): Promise<T> {
     if (this.#closed) throw this.#closedError();
     if (this.#invalidated) await this.#takeTurn(() => this.#reopenIfInvalidated());
     const file = this.#file;
-    const reading = file.read((c) => inSnapshot(c, () => work(c)));
+    const reading = file.read((c) => isolate(c, () => work(c)));
     this.#reads.add(reading);
     try {
       const answer = await reading;
@@ -408,29 +466,6 @@ export class DuckdbPartition implements PartitionStore {
 
   #closedError(): StoreError {
     return new StoreError("RTA_STORE_UNAVAILABLE", `store ${this.#file.path} is closed`);
-  }
-}
-
-/** Runs `work`; once the signal is aborted it soon rejects with its reason. */
-async function interruptedBy<T>(
-  signal: AbortSignal,
-  connection: Connection,
-  work: () => Promise<T>,
-): Promise<T> {
-  signal.throwIfAborted();
-  let again: ReturnType<typeof setInterval> | undefined;
-  const interrupt = () => {
-    native.interrupt(connection);
-    again = setInterval(() => native.interrupt(connection), INTERRUPT_EVERY_MS);
-  };
-  signal.addEventListener("abort", interrupt, { once: true });
-  try {
-    const answer = await work();
-    signal.throwIfAborted();
-    return answer;
-  } finally {
-    clearInterval(again);
-    signal.removeEventListener("abort", interrupt);
   }
 }
 

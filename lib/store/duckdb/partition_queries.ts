@@ -12,16 +12,11 @@ import type {
   RangeRows,
   Series,
   StoredCell,
-  StoredEvent,
-  UserEventsQuery,
-  UserTotals,
 } from "../event_store.ts";
 import { WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "../event_store.ts";
-import type { ChunkReader } from "./chunk_reader.ts";
-import { readTypeNames, timeValue } from "./filter_sql.ts";
-import { readLongProperties } from "./long_properties.ts";
-import type { Connection, Value } from "./native.ts";
-import { pairValue, readStream, textValue } from "./read_stream.ts";
+import { timeValue } from "./filter_sql.ts";
+import type { Connection } from "./native.ts";
+import { integer, readStream } from "./read_stream.ts";
 import { PART_BYTES_MAX } from "./schema.ts";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -52,6 +47,14 @@ export async function loadPartition(connection: Connection): Promise<LoadedParti
     for (const bytes of chunk.blobs(0)) deltas.push(bytes!);
   });
   return { nextOffset, nextSeq, lastReceivedAtMs, series, deltas };
+}
+
+/** Sequence number after that of the last committed row. */
+export async function readNextSeq(connection: Connection): Promise<number> {
+  let nextSeq = 0;
+  const sql = "SELECT next_seq FROM state";
+  await readStream(connection, sql, [], (chunk) => [nextSeq] = chunk.int64(0));
+  return nextSeq;
 }
 
 /** The id that the next delta gets: they are read back in the order of their ids. */
@@ -186,90 +189,6 @@ export async function readRowsInRange(
   return joinRows(parts);
 }
 
-/** One page of a user's events, newest first. */
-export async function readUserEvents(
-  connection: Connection,
-  query: UserEventsQuery,
-): Promise<StoredEvent[]> {
-  const types = await readTypeNames(connection, query.project);
-  const where = userFilter(query, types);
-  const { before } = query;
-  let page = "";
-  if (before !== null) {
-    page = `AND timestamp <= ? AND (timestamp < ? OR seq < ${integer(before.seq)})`;
-    where.values.push(timeValue(before.timestampMs), timeValue(before.timestampMs));
-  }
-  // With neither a join nor a subquery, DuckDB goes through the row groups from the newest on and
-  // stops early (measured on 4.7 M rows, a user with 236,000 of them: 2 ms against 530 ms).
-  const sql = `SELECT seq, id, user_id, series_id, category, timestamp, received_at, session_id,
-      session_hash, source, properties, amount
-    FROM events WHERE ${where.sql} ${page}
-    ORDER BY timestamp DESC, seq DESC LIMIT ${integer(query.limit)}`;
-  const events: Writable<StoredEvent>[] = [];
-  await readStream(connection, sql, where.values, (chunk) => {
-    events.push(...storedEvents(chunk, types));
-  });
-  const long = events.filter((event) => event.properties === "");
-  if (long.length > 0) {
-    const texts = await readLongProperties(connection, long.map((event) => event.seq));
-    for (const event of long) event.properties = texts.get(event.seq)!;
-  }
-  return events;
-}
-
-/** Totals of one user, or null when there are no events. */
-export async function readUserTotals(
-  connection: Connection,
-  user: Omit<UserEventsQuery, "limit" | "before">,
-): Promise<UserTotals | null> {
-  const where = userFilter(user, await readTypeNames(connection, user.project));
-  const sql = `SELECT count(*), count(DISTINCT session_hash), min(timestamp), max(timestamp)
-    FROM events WHERE ${where.sql}`;
-  let totals: UserTotals | null = null;
-  await readStream(connection, sql, where.values, (chunk) => {
-    const [events] = chunk.int64(0), [sessions] = chunk.int64(1);
-    const [firstSeenMs] = chunk.int64(2), [lastSeenMs] = chunk.int64(3);
-    if (events > 0) totals = { events, sessions, firstSeenMs, lastSeenMs };
-  });
-  return totals;
-}
-
-/** The rows of one user of one project in a time range; the hash narrows them down first. */
-function userFilter(
-  user: Pick<UserEventsQuery, "userId" | "fromMs" | "toMs" | "userHash">,
-  types: ReadonlyMap<number, string>,
-): { sql: string; values: Value[] } {
-  const sql = `user_id = ? AND timestamp >= ? AND timestamp < ? ${inSeries([...types.keys()])}`;
-  const values = [textValue(user.userId), timeValue(user.fromMs), timeValue(user.toMs)];
-  if (user.userHash === undefined) return { sql, values };
-  return { sql: `user_hash = ? AND ${sql}`, values: [pairValue(...user.userHash), ...values] };
-}
-
-function storedEvents(chunk: ChunkReader, typeOf: ReadonlyMap<number, string>): StoredEvent[] {
-  const seq = chunk.int64(0), ids = chunk.strings(1), users = chunk.strings(2);
-  const series = chunk.int32(3), category = chunk.uint8(4), timestampMs = chunk.int64(5);
-  const receivedAtMs = chunk.int64(6), sessions = chunk.strings(7), hashes = chunk.pairs(8);
-  const sources = chunk.strings(9), properties = chunk.strings(10), amounts = chunk.float64(11);
-  return Array.from({ length: chunk.count }, (_, i) => ({
-    seq: seq[i],
-    id: ids[i]!,
-    userId: users[i]!,
-    type: typeOf.get(series[i])!,
-    category: category[i],
-    timestampMs: timestampMs[i],
-    receivedAtMs: receivedAtMs[i],
-    sessionId: sessions[i] ?? hex16(hashes[2 * i], hashes[2 * i + 1]),
-    source: sources[i],
-    properties: properties[i] ?? "{}",
-    amount: Number.isNaN(amounts[i]) ? null : amounts[i],
-  }));
-}
-
-/** A uint64 as 16 lower-case hex digits. */
-function hex16(low: number, high: number): string {
-  return high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
-}
-
 function joinRows(parts: readonly RangeRows[]): RangeRows {
   const count = parts.reduce((sum, part) => sum + part.count, 0);
   const rows = {
@@ -295,11 +214,4 @@ function joinRows(parts: readonly RangeRows[]): RangeRows {
 function inSeries(series: readonly number[] | null): string {
   if (series === null) return "";
   return series.length === 0 ? "AND false" : `AND series_id IN (${series.map(integer).join()})`;
-}
-
-/** A number as it may stand in SQL. */
-function integer(value: number): string {
-  return String(
-    BigInt(Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value))),
-  );
 }

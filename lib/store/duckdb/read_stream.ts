@@ -23,6 +23,13 @@ export function pairValue(low: number, high: number): Value {
   return native.create_uint64((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0));
 }
 
+/** A number as it may stand in SQL. */
+export function integer(value: number): string {
+  return String(
+    BigInt(Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value))),
+  );
+}
+
 /**
  * Runs one SELECT with `values` bound to its `?`s and calls `onChunk` for each chunk of the result
  * in turn. When it throws, the stream is ended before the error goes on: an open result would keep

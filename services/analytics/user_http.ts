@@ -1,0 +1,126 @@
+/**
+ * The routes about users: `GET /v1/analytics/users/{user_id}` and the search
+ * `GET /v1/analytics/users`. They read the query string; answer_user.ts and answer_users.ts answer.
+ */
+
+import { OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import {
+  ROW_QUESTION_MS_DEFAULT,
+  ROW_QUESTION_SECONDS_MAX,
+  USER_ATTRIBUTE_EVENTS_DEFAULT,
+  USER_ATTRIBUTE_EVENTS_MAX,
+  USER_EVENTS_PAGE_DEFAULT,
+  USER_EVENTS_PAGE_MAX,
+  USER_ID_CHARS_MAX,
+  USER_SESSIONS_PAGE_DEFAULT,
+  USER_SESSIONS_PAGE_MAX,
+  USERS_PAGE_DEFAULT,
+  USERS_PAGE_MAX,
+} from "../../lib/config/limits.ts";
+import { invalidParameter } from "../../lib/http/json_body.ts";
+import { UserSchema, UsersSchema } from "./answer_json.ts";
+import type { AnalyticsPorts } from "./answer_query.ts";
+import { answerUser } from "./answer_user.ts";
+import { answerUsers } from "./answer_users.ts";
+import { getRoute, parametersOf, rangeParameters, readRange } from "./get_route.ts";
+import type { QueryParameters } from "./query_parameters.ts";
+import { patienceOf } from "./question_body.ts";
+
+/** What the routes work with. */
+export interface UserRoutesOptions {
+  readonly ports: AnalyticsPorts;
+  /** The project that a request may read. */
+  readonly projectOf: (context: Context) => string;
+}
+
+const optional = (what: string) => z.string().optional().describe(what);
+const timeoutParameter = optional(
+  `Longest wait, 1 to ${ROW_QUESTION_SECONDS_MAX} s; ${ROW_QUESTION_MS_DEFAULT / 1_000} if missing`,
+);
+
+const userRoute = getRoute("/v1/analytics/users/{user_id}", "One user", UserSchema, {
+  ...rangeParameters,
+  tz: optional("IANA time zone of the days; UTC if missing"),
+  include_events: optional("true: give the events in the range"),
+  event_types: optional("Events of these types, a comma list or repeated"),
+  filters: optional("filters[NAME]=text: events whose field or property is that"),
+  filter: optional("Events that match a list of conditions, as JSON"),
+  limit: optional(
+    `Events on a page, 1 to ${USER_EVENTS_PAGE_MAX}; ${USER_EVENTS_PAGE_DEFAULT} if missing`,
+  ),
+  page_token: optional("next_page_token of the page before"),
+  include_sessions: optional("true: give the sessions that start in the range"),
+  sessions_limit: optional(
+    `Sessions on a page, 1 to ${USER_SESSIONS_PAGE_MAX}; ${USER_SESSIONS_PAGE_DEFAULT} if missing`,
+  ),
+  sessions_page_token: optional("next_sessions_page_token of the page before"),
+  attribute_events: optional(
+    "Newest events that attributes are read from, 0 to " +
+      `${USER_ATTRIBUTE_EVENTS_MAX}; ${USER_ATTRIBUTE_EVENTS_DEFAULT} if missing`,
+  ),
+  timeout_seconds: timeoutParameter,
+});
+
+const usersRoute = getRoute(
+  "/v1/analytics/users",
+  "Users by the beginning of their id",
+  UsersSchema,
+  {
+    prefix: optional("What the ids begin with, case and all; all users if missing"),
+    limit: optional(`Users on a page, 1 to ${USERS_PAGE_MAX}; ${USERS_PAGE_DEFAULT} if missing`),
+    page_token: optional("next_page_token of the page before"),
+    timeout_seconds: timeoutParameter,
+  },
+);
+
+/** `GET /v1/analytics/users/{user_id}` and `GET /v1/analytics/users`. */
+export function userRoutes({ ports, projectOf }: UserRoutesOptions): OpenAPIHono {
+  const app = new OpenAPIHono();
+  for (const { config } of [userRoute, usersRoute]) app.openAPIRegistry.registerPath(config);
+  app.get(userRoute.path, async (context) => {
+    const query = parametersOf(context, userRoute.names);
+    const answer = await answerUser({
+      project: projectOf(context),
+      userId: context.req.param("user_id") ?? "",
+      range: readRange(query, "time_range.start", "time_range.end"),
+      timeZone: query.text("tz"),
+      includeEvents: query.flag("include_events"),
+      filter: query.filter(),
+      limit: query.integer("limit", 1, USER_EVENTS_PAGE_MAX),
+      pageToken: query.text("page_token"),
+      includeSessions: query.flag("include_sessions"),
+      sessionsLimit: query.integer("sessions_limit", 1, USER_SESSIONS_PAGE_MAX),
+      sessionsPageToken: query.text("sessions_page_token"),
+      attributeEvents: query.integer("attribute_events", 0, USER_ATTRIBUTE_EVENTS_MAX),
+      patience: patienceOf(context, readTimeout(query)),
+    }, ports);
+    return context.json(answer);
+  });
+  app.get(usersRoute.path, async (context) => {
+    const query = parametersOf(context, usersRoute.names);
+    const answer = await answerUsers({
+      project: projectOf(context),
+      prefix: readPrefix(query),
+      limit: query.integer("limit", 1, USERS_PAGE_MAX),
+      pageToken: query.text("page_token"),
+      patience: patienceOf(context, readTimeout(query)),
+    }, ports);
+    return context.json(answer);
+  });
+  return app;
+}
+
+function readTimeout(query: QueryParameters): number | null {
+  return query.integer("timeout_seconds", 1, ROW_QUESTION_SECONDS_MAX);
+}
+
+function readPrefix(query: QueryParameters): string {
+  const prefix = query.text("prefix") ?? "";
+  if ([...prefix].length > USER_ID_CHARS_MAX) {
+    const detail = `prefix has more than ${USER_ID_CHARS_MAX} characters, as no user id has`;
+    throw invalidParameter("prefix", detail);
+  }
+  if (prefix.includes("\0")) throw invalidParameter("prefix", "prefix must not contain U+0000");
+  return prefix;
+}
