@@ -24,7 +24,7 @@ import type { ShardLoop } from "./shard_loop.ts";
 
 declare const self: {
   onmessage: ((event: MessageEvent<ToShard>) => void) | null;
-  postMessage(message: FromShard): void;
+  postMessage(message: FromShard, transfer?: Transferable[]): void;
   close(): void;
 };
 
@@ -67,7 +67,7 @@ async function answer(ask: AskRollups | AskUser | AskRows): Promise<FromShard> {
  */
 function reply(id: number, answer: () => Promise<FromShard>): void {
   answer().then(
-    (message) => self.postMessage(message),
+    (message) => self.postMessage(message, buffersOf(message)),
     (error) => {
       if (loop!.hasFailed) return;
       const code = error instanceof StoreError ? error.code : "RTA_SHARD_FAULT";
@@ -75,6 +75,16 @@ function reply(id: number, answer: () => Promise<FromShard>): void {
       const message = code === "RTA_STORE_NO_ROWS" ? error.message : String(error?.stack ?? error);
       self.postMessage({ kind: "refused", id, code, message });
     },
+  );
+}
+
+/** Memory that goes over to the main thread with a message: text of rows. */
+function buffersOf(message: FromShard): Transferable[] {
+  if (message.kind !== "rows") return [];
+  return message.answers.flatMap(({ partial }) =>
+    typeof partial === "object" && "bytes" in partial && typeof partial.bytes === "object"
+      ? [partial.bytes.buffer]
+      : []
   );
 }
 

@@ -13,6 +13,7 @@ import { UserHistories } from "../lib/process/user_histories.ts";
 import type { UserPart, UserQuestion } from "../lib/process/user_question.ts";
 import type { RollupPlan } from "../lib/query/plan.ts";
 import type { RowAnswer, RowQuestion } from "../lib/query/row_question.ts";
+import { isAboutWindow } from "../lib/query/window_question.ts";
 import { hash64 } from "../lib/sketch/hash64.ts";
 import { type PartitionStore, StoreError } from "../lib/store/event_store.ts";
 import type { RollupAnswer } from "./protocol.ts";
@@ -69,7 +70,9 @@ export class ShardAnswers {
     try {
       await this.#takePlace(cancel.signal);
       try {
-        return await this.#loop.answering(() => this.#readRows(question, partition, cancel));
+        const read = () => this.#readRows(question, partition, cancel);
+        const loop = this.#loop;
+        return await (isAboutWindow(question) ? loop.whileOpen(read) : loop.answering(read));
       } finally {
         this.#givePlace();
       }
@@ -99,7 +102,7 @@ export class ShardAnswers {
       (partition ?? each.partition) === each.partition
     );
     const reading = asked.map(async ({ store, partition }) => {
-      await loop.commitApplied(partition);
+      if (!isAboutWindow(question)) await loop.commitApplied(partition);
       const completeUntilMs = loop.storedUntilMs(partition);
       const partial = await answerRows(question, store, cancel.signal);
       return { partition, partial, completeUntilMs };

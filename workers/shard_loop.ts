@@ -198,7 +198,7 @@ export class ShardLoop {
    * before it has ended.
    */
   answering<T>(answer: () => Promise<T>): Promise<T> {
-    return this.#whileOpen(async () => {
+    return this.whileOpen(async () => {
       await this.#pullFirst();
       return await answer();
     });
@@ -211,7 +211,8 @@ export class ShardLoop {
     if (this.#failure) throw this.#failure;
   }
 
-  async #whileOpen<T>(answer: () => Promise<T>): Promise<T> {
+  /** Runs a question about what is committed already; partitions are not closed before it has ended. */
+  async whileOpen<T>(answer: () => Promise<T>): Promise<T> {
     const answering = answer();
     this.#answering.add(answering);
     try {

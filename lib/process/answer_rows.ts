@@ -33,5 +33,11 @@ export function answerRows(
       return answerFunnelUsers(question, store, signal);
     case "find_users":
       return store.findUsers(question, signal);
+    case "rows_end":
+      return store.rowsEnd();
+    case "row_lines":
+      return store.readLines(question, signal);
+    case "row_copy":
+      return store.copyRows(question, signal);
   }
 }

@@ -15,6 +15,7 @@ import type {
   FunnelUsersQuestion,
 } from "./funnel/funnel_question.ts";
 import type { FoundUser, UserSearch } from "./user/user_search.ts";
+import type { WindowQuestions } from "./window_question.ts";
 
 /** Which of some property keys any event of a range has. */
 export interface KnownKeysQuestion {
@@ -47,6 +48,9 @@ export interface RowQuestions {
   funnel: { question: FunnelQuestion; partial: FunnelPartial };
   funnel_users: { question: FunnelUsersQuestion; partial: FunnelUsersPartial };
   find_users: { question: FindUsersQuestion; partial: readonly FoundUser[] };
+  rows_end: WindowQuestions["rows_end"];
+  row_lines: WindowQuestions["row_lines"];
+  row_copy: WindowQuestions["row_copy"];
 }
 
 export type RowQuestionKind = keyof RowQuestions;

@@ -16,6 +16,7 @@
 import type { Filter, Subject } from "../query/filter/filter.ts";
 import type { FoundUser, UserSearch } from "../query/user/user_search.ts";
 import type { UserRowChunk } from "../query/user/user_row.ts";
+import type { CopiedRows, CopyWindow, LineWindow, RowLines } from "./row_window.ts";
 
 /**
  * Rows as a struct of arrays. 64-bit values are pairs of 32-bit words, low word first, so that the
@@ -397,6 +398,12 @@ export interface PartitionStore {
   ): Promise<void>;
   /** The first users of a search, in the order of their ids; reads all rows of the project. */
   findUsers(search: UserSearch, signal: AbortSignal): Promise<FoundUser[]>;
+  /** Where the rows end: the number that the next committed row gets. */
+  rowsEnd(): Promise<number>;
+  /** The rows of a window as lines of text. */
+  readLines(window: LineWindow, signal: AbortSignal): Promise<RowLines>;
+  /** Copies the rows of a window to a Parquet file. */
+  copyRows(window: CopyWindow, signal: AbortSignal): Promise<CopiedRows>;
   /** Bytes on disk, for metrics. */
   sizeBytes(): number;
   /** Releases files and native handles. Safe to call twice. */

@@ -274,9 +274,10 @@ export class ShardPool {
     };
   }
 
-  /** Of the embedded log, which deals partitions out in turn. */
+  /** Who runs a partition; while nobody does, who is to, as the embedded log deals them out. */
   #slotOf(partition: number): Slot {
-    return this.#slots[partition % this.#slots.length];
+    return this.#slots.find((slot) => slot.partitions.includes(partition)) ??
+      this.#slots[partition % this.#slots.length];
   }
 
   #missing(answered: readonly number[]): number[] {

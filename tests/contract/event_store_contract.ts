@@ -14,6 +14,7 @@ import { eventStorePeriodTests } from "./event_store_periods.ts";
 import { eventStoreGroupTests } from "./event_store_groups.ts";
 import { eventStoreReadTests } from "./event_store_reads.ts";
 import { eventStoreScanTests } from "./event_store_scans.ts";
+import { eventStoreWindowTests } from "./event_store_windows.ts";
 import {
   BASE_MS,
   batchOf,
@@ -53,6 +54,7 @@ export function eventStoreContract(name: string, make: () => Promise<StorePlace>
   closeTests(test);
   eventStoreReadTests(test);
   eventStoreScanTests(test);
+  eventStoreWindowTests(test);
   eventStorePeriodTests(test);
   eventStoreGroupTests(test);
 }

@@ -93,10 +93,13 @@ export function starExports({ path, text }: SourceFile): Finding[] {
   return findAll(path, text, /^export \*/gm, () => "exports everything", mend);
 }
 
-/** Limits that nothing outside limits.ts and the tests uses: a limit that limits nothing. */
+/** Limits that nothing outside their file and the tests uses: a limit that limits nothing. */
 export function unusedLimits(files: readonly SourceFile[]): Finding[] {
-  const limits = files.find((file) => file.path === "lib/config/limits.ts");
-  if (limits === undefined) return [];
+  return files.filter((file) => /^lib\/config\/(\w+_)?limits\.ts$/.test(file.path))
+    .flatMap((limits) => unusedLimitsOf(limits, files));
+}
+
+function unusedLimitsOf(limits: SourceFile, files: readonly SourceFile[]): Finding[] {
   const users = files.filter((file) =>
     isTypeScript(file.path) && file !== limits && !isTestFile(file.path)
   );

@@ -28,6 +28,7 @@ import type {
   UserRowsQuery,
 } from "../event_store.ts";
 import { rowsNotKept, StoreError } from "../event_store.ts";
+import type { CopiedRows, CopyWindow, LineWindow, RowLines } from "../row_window.ts";
 import { deleteCellsSql } from "./cell_appender.ts";
 import type { FoundUser, UserSearch } from "../../query/user/user_search.ts";
 import type { UserRowChunk } from "../../query/user/user_row.ts";
@@ -41,6 +42,7 @@ import { inSnapshot, runSql } from "./read_stream.ts";
 import { deleteRecentSql } from "./recent_appender.ts";
 import { readGroups } from "./row_groups.ts";
 import { readKnownKeys, readUserIds, scanRows } from "./row_scan.ts";
+import { copyRows, readLines, readRowsEnd } from "./row_windows.ts";
 import { createAppender } from "./table_appender.ts";
 import { readUserPeriods } from "./user_periods.ts";
 import { readUserEvents, readUserRows, readUsers } from "./user_reads.ts";
@@ -59,6 +61,9 @@ const WAL_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The same while rows are scanned, bytes. */
 const WAL_BYTES_SCANNED_MAX = 4 * WAL_BYTES_MAX;
+
+/** A window of so few rows is not made smaller when it does not fit into memory. */
+const COPY_ROWS_LEAST = 256;
 
 /** How a partition's database is to be set up. */
 export interface DuckdbSettings {
@@ -196,6 +201,25 @@ export class DuckdbPartition implements PartitionStore {
 
   userIdsOf(seqs: readonly number[], signal: AbortSignal): Promise<string[]> {
     return this.#scan("userIdsOf", (c) => readUserIds(c, seqs), signal);
+  }
+
+  rowsEnd(): Promise<number> {
+    return this.#readRows("rowsEnd", readRowsEnd);
+  }
+
+  readLines(window: LineWindow, signal: AbortSignal): Promise<RowLines> {
+    return this.#scan("readLines", (c) => readLines(c, window), signal);
+  }
+
+  async copyRows(window: CopyWindow, signal: AbortSignal): Promise<CopiedRows> {
+    for (let { toSeq } = window;; toSeq = Math.ceil((window.fromSeq + toSeq) / 2)) {
+      try {
+        return await this.#scan("copyRows", (c) => copyRows(c, { ...window, toSeq }), signal);
+      } catch (error) {
+        // Rows of unusual length: half as many may fit.
+        if (!isOutOfMemory(error) || toSeq - window.fromSeq < COPY_ROWS_LEAST) throw error;
+      }
+    }
   }
 
   async userEvents(query: UserEventsQuery, signal?: AbortSignal): Promise<StoredEvent[]> {
