@@ -21,6 +21,7 @@ import {
   answerSummary,
   type SummaryRequest,
 } from "./answer_query.ts";
+import { answerFormat, seriesCsv, summaryCsv } from "./csv_answer.ts";
 import { getRoute, parametersOf, rangeParameters, readRange, timeParameter } from "./get_route.ts";
 import type { QueryParameters } from "./query_parameters.ts";
 import { patienceOf } from "./question_body.ts";
@@ -47,13 +48,19 @@ const filterParameters = {
   ),
 };
 
+const formatParameter = {
+  format: z.string().optional().describe("json or csv; by the header accept if missing, else json"),
+};
+
 const summaryRoute = getRoute("/v1/analytics/summary", "Totals of a time range", SummarySchema, {
+  ...formatParameter,
   ...rangeParameters,
   ...filterParameters,
   group_by: z.string().optional().describe("event_type"),
 });
 
 const seriesRoute = getRoute("/v1/analytics/timeseries", "One metric over time", SeriesSchema, {
+  ...formatParameter,
   ...rangeParameters,
   ...filterParameters,
   group_by: z.string().optional().describe(
@@ -79,15 +86,17 @@ export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): O
   app.get(summaryRoute.path, async (context) => {
     const query = parametersOf(context, summaryRoute.names);
     refuseGroupBy(query);
+    const format = answerFormat(context, query.text("format"));
     const answer = await answerSummary({
       project: projectOf(context),
       range: readRange(query, "time_range.start", "time_range.end"),
       ...readFilter(query, context),
     }, ports);
-    return context.json(answer);
+    return format === "csv" ? summaryCsv(answer) : context.json(answer);
   });
   app.get(seriesRoute.path, async (context) => {
     const query = parametersOf(context, seriesRoute.names);
+    const format = answerFormat(context, query.text("format"));
     const answer = await answerSeries({
       project: projectOf(context),
       range: readRange(query, "time_range.start", "time_range.end"),
@@ -97,6 +106,7 @@ export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): O
       timeZone: query.text("tz"),
       by: query.groups("group_by"),
     }, ports);
+    if (format === "csv") return seriesCsv(answer);
     return context.body(seriesText(answer), 200, { "content-type": "application/json" });
   });
   app.route("/", userRoutes({ ports, projectOf }));

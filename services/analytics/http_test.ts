@@ -193,6 +193,7 @@ Deno.test("analyticsRoutes() describes its routes for an OpenAPI document", () =
     "event_types",
     "filter",
     "filters",
+    "format",
     "granularity",
     "group_by",
     "metric",
