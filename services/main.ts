@@ -22,24 +22,23 @@ import type { Handler } from "../lib/http/app.ts";
 import { DrainGate } from "../lib/http/drain_gate.ts";
 import { type HttpServer, listen } from "../lib/http/listen.ts";
 import type { HealthReport, OperationalOptions } from "../lib/http/operational_routes.ts";
-import { ProblemError } from "../lib/http/problem.ts";
 import { BodyReader } from "../lib/http/read_body.ts";
 import { createServiceHandler } from "../lib/http/service_handler.ts";
 import { decodeLivePartial } from "../lib/live/live_partial.ts";
 import { LiveWindow } from "../lib/live/live_window.ts";
 import { partitionOf } from "../lib/log/murmur2.ts";
-import { StoreError } from "../lib/store/event_store.ts";
 import type { Logger } from "../lib/telemetry/logger.ts";
 import { createMetrics, type Metrics } from "../lib/telemetry/metrics.ts";
-import type { AnalyticsPorts } from "./analytics/answer_query.ts";
 import { breakdownRoutes } from "./analytics/breakdown_http.ts";
 import { funnelRoutes } from "./analytics/funnel_http.ts";
+import { ExportDesk } from "./analytics/export_desk.ts";
 import { analyticsRoutes, legacyAnalyticsRoutes } from "./analytics/http.ts";
 import { liveRoutes } from "./analytics/live_http.ts";
 import { liveStreamRoutes } from "./analytics/live_stream_http.ts";
 import { LiveStreams } from "./analytics/live_streams.ts";
 import { pathsRoutes } from "./analytics/paths_http.ts";
 import { retentionRoutes } from "./analytics/retention_http.ts";
+import { shardPorts } from "./analytics/shard_ports.ts";
 import { banner } from "./commands/banner.ts";
 import { addClientCommands } from "./commands/client_commands.ts";
 import { ConsumerState } from "./consumer/consumer_state.ts";
@@ -89,6 +88,7 @@ class Platform implements Served {
   /** Aborted when the process stops: streams without an end have to end. */
   readonly #streamsEnd = new AbortController();
   #liveDesk: LiveDesk | null = null;
+  #exports: ExportDesk | null = null;
   #logFailure: string | null = null;
   #stopping = false;
 
@@ -119,6 +119,7 @@ class Platform implements Served {
     if (this.#writes) await this.#startWriting();
     if (roles.has("consumer")) await this.#startShards(this.#backend);
     const bodies = new BodyReader();
+    if (roles.has("analytics")) this.#exports = this.#makeExportDesk(bodies);
     for (const role of ROLES) {
       if (!roles.has(role)) continue;
       const handler = this.#gate.guard(this.#handlerOf(role, bodies));
@@ -144,6 +145,7 @@ class Platform implements Served {
     await Promise.all(closing);
     this.#acceptor?.startDraining();
     await this.#writer?.producer.drain();
+    await this.#exports?.close();
     await this.#pool?.stop();
     await this.#writer?.stop();
     await this.#liveDesk?.close();
@@ -332,7 +334,26 @@ class Platform implements Served {
       retentionRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       funnelRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       deadLetterRoutes({ deadLetters: this.#letters!, bodies, projectOf }),
+      ...this.#exports!.routes,
     ];
+  }
+
+  #makeExportDesk(bodies: BodyReader): ExportDesk {
+    const { exportedEvents, exportedBytes } = this.#metrics;
+    return new ExportDesk({
+      dataFolder: this.#folder!.path,
+      ports: {
+        ...this.#analyticsPorts(),
+        onBlock: (format, rows, bytes) => {
+          exportedEvents.inc({ format }, rows);
+          exportedBytes.inc({ format }, bytes);
+        },
+      },
+      sqlOff: this.#config.sqlOff,
+      bodies,
+      projectOf: () => DEFAULT_PROJECT,
+      onCut: (failure) => this.#logger.warn({ err: failure }, "an export was cut off"),
+    });
   }
 
   #operationalOf(service: Role): OperationalOptions {
@@ -381,40 +402,18 @@ class Platform implements Served {
     return { status, logStatus, details: { log: this.#backend.kind, ...details } };
   }
 
-  #analyticsPorts(): AnalyticsPorts {
-    const encoder = new TextEncoder();
-    const ask = async <T>(question: string, put: () => Promise<T>): Promise<T> => {
-      const end = this.#metrics.queryDuration.startTimer({ question });
-      try {
-        return await put();
-      } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
-        if (error.code === "RTA_STORE_NO_ROWS") {
-          throw new ProblemError("rows_not_kept", error.message);
-        }
-        throw new ProblemError("store_unavailable", undefined, { cause: error });
-      } finally {
-        end();
-      }
-    };
+  #analyticsPorts() {
     const { kind, partitions } = this.#backend;
-    const partitionsOf = (userId: string): number | null => {
-      const bytes = encoder.encode(userId);
-      // On Kafka other producers may place by other keys, and partitions may be added.
-      return kind === "sqlite" ? partitionOf(bytes, 0, bytes.length, partitions) : null;
-    };
-    return {
-      now: Date.now,
-      askShards: (plan) => ask("rollups", () => this.#pool!.askRollups(plan)),
-      askUser: (question, signal) => {
-        const partition = partitionsOf(question.userId);
-        return ask("user", () => this.#pool!.askUser(partition, question, signal));
+    const encoder = new TextEncoder();
+    return shardPorts({
+      shards: this.#pool!,
+      partitionOf: (userId) => {
+        const bytes = encoder.encode(userId);
+        // On Kafka other producers may place by other keys, and partitions may be added.
+        return kind === "sqlite" ? partitionOf(bytes, 0, bytes.length, partitions) : null;
       },
-      askRows: (question, signal, userId) => {
-        const partition = userId === undefined ? null : partitionsOf(userId);
-        return ask(question.kind, () => this.#pool!.askRows(partition, question, signal));
-      },
-    };
+      startTimer: (question) => this.#metrics.queryDuration.startTimer({ question }),
+    });
   }
 
   #refreshGauges(): void {

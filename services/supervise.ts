@@ -23,7 +23,7 @@ import {
 } from "../lib/config/limits.ts";
 import { RotatingLog } from "./rotating_log.ts";
 
-/** What `serve` may do; it starts no process and loads no code from elsewhere. */
+/** What `serve` may do; it loads no code from elsewhere, and starts no program but this very one. */
 const SERVE_PERMISSIONS: readonly string[] = [
   "--allow-net",
   "--allow-read",
@@ -31,6 +31,7 @@ const SERVE_PERMISSIONS: readonly string[] = [
   "--allow-env",
   "--allow-sys",
   "--allow-ffi", // DuckDB is a native library
+  `--allow-run=${Deno.execPath()}`, // SQL has a process of its own (services/analytics/sql_process.ts)
 ];
 
 /**

@@ -53,6 +53,8 @@ export interface Config {
   readonly logRetentionHours: number;
   readonly commitIntervalMs: number;
   readonly sessionGapMinutes: number;
+  /** Why SQL is off, and how to switch it on; null = it is on. */
+  readonly sqlOff: string | null;
   /** What is to fail on purpose; null outside tests. */
   readonly fault: string | null;
   /** `RTA_*` variables that are set but mean nothing; worth a warning, most are misspelt. */
@@ -172,8 +174,19 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
     logRetentionHours: values.RTA_LOG_RETENTION_HOURS!,
     commitIntervalMs: values.RTA_COMMIT_INTERVAL_MS!,
     sessionGapMinutes: values.RTA_SESSION_GAP_MINUTES!,
+    sqlOff: sqlOff(values),
     fault: values.RTA_FAULT,
   };
+}
+
+/** Addresses that only this machine reaches. */
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
+
+function sqlOff({ RTA_SQL: given, RTA_HOST: host }: Values): string | null {
+  if (given === "on" || (given === null && LOOPBACK.test(host!))) return null;
+  return given === "off"
+    ? "SQL is off: RTA_SQL=off; RTA_SQL=on switches it on"
+    : `SQL is off unless RTA_SQL=on, because other machines reach RTA_HOST=${host}`;
 }
 
 function kafkaOf(values: Values): KafkaConfig | null {

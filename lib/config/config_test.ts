@@ -35,6 +35,7 @@ Deno.test("readConfig() gives the documented defaults when nothing is set", () =
     logRetentionHours: 24,
     commitIntervalMs: 500,
     sessionGapMinutes: 30,
+    sqlOff: null,
     fault: null,
     unknownVariables: [],
   });
@@ -162,6 +163,18 @@ Deno.test("readConfig() refuses one port for two roles when both run here", () =
 Deno.test("readConfig() refuses more shards than partitions when both are given", () => {
   const problems = problemsOf({ RTA_SHARDS: "5", RTA_PARTITIONS: "4" });
   assert.match(problems.join(), /RTA_SHARDS 5 give at most 4/);
+});
+
+Deno.test("readConfig() has SQL off where other machines come in, unless RTA_SQL says otherwise", () => {
+  const whyOff = (environment: Record<string, string>) => readConfig(environment, {}, 2).sqlOff;
+  for (const host of ["127.0.0.1", "localhost", "::1", "127.1.2.3"]) {
+    assert.equal(whyOff({ RTA_HOST: host }), null, host);
+  }
+  for (const host of ["0.0.0.0", "::", "10.0.0.1", "analytics", "127.evil.example"]) {
+    assert.match(whyOff({ RTA_HOST: host })!, /RTA_SQL=on/, host);
+  }
+  assert.match(whyOff({ RTA_SQL: "off" })!, /RTA_SQL=off/);
+  assert.equal(whyOff({ RTA_SQL: "on", RTA_HOST: "0.0.0.0" }), null);
 });
 
 Deno.test("readConfig() lists variables it does not know when they begin with RTA_", () => {

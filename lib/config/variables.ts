@@ -245,6 +245,13 @@ export const VARIABLES = {
     about: "Where a gateway without the role analytics sends its questions",
     schema: z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin),
   },
+  RTA_SQL: {
+    preset: "",
+    valid: "on or off",
+    about: "Whether POST /v1/sql answers; when missing, only if RTA_HOST is this machine's own " +
+      "address (loopback), since nobody is asked who they are",
+    schema: z.enum(["on", "off"]),
+  },
   RTA_FAULT: {
     preset: "",
     valid: "nothing",

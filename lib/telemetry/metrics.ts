@@ -122,6 +122,18 @@ function declareOwnMetrics(registry: Registry) {
       buckets: LATENCY_BUCKETS,
       registers,
     }),
+    exportedEvents: new Counter({
+      name: "rta_export_events_total",
+      help: "Events read for exports",
+      labelNames: ["format"] as const,
+      registers,
+    }),
+    exportedBytes: new Counter({
+      name: "rta_export_bytes_total",
+      help: "Bytes that the shards handed over for exports",
+      labelNames: ["format"] as const,
+      registers,
+    }),
     shardRestarts: new Counter({
       name: "rta_shard_restarts_total",
       help: "Shard workers that failed and were replaced",

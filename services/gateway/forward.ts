@@ -10,7 +10,13 @@ import { REQUEST_ID_HEADER } from "../../lib/http/request_id.ts";
 import { forwardLive } from "./forward_live.ts";
 
 /** Paths that belong to the role analytics. */
-const FORWARDED = ["/v1/analytics/*", "/v1/dead-letters", "/v1/dead-letters/*"];
+const FORWARDED = [
+  "/v1/analytics/*",
+  "/v1/dead-letters",
+  "/v1/dead-letters/*",
+  "/v1/export",
+  "/v1/sql",
+];
 
 /** Live streams: see forward_live.ts. */
 const LIVE = ["/v1/live", "/v1/live/events"];
