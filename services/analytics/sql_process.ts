@@ -12,6 +12,7 @@ import {
   SQL_INTERRUPT_MS,
   SQL_PROCESS_BYTES_MAX,
 } from "../../lib/config/export_limits.ts";
+import { ProblemError } from "../../lib/http/problem.ts";
 import { decodeFrames, encodeFrame } from "../../lib/sql/sql_frames.ts";
 import {
   MEMORY_ALARM,
@@ -139,9 +140,9 @@ export class SqlProcess {
         stderr: "piped",
       }).spawn();
     } catch (cause) {
-      const message = "the SQL engine can't be started: this process may not start others " +
-        "(--allow-run)";
-      throw new SqlError("failed", message, { cause });
+      const message = "the process of the SQL engine can't be started; allow it with " +
+        `--allow-run=${Deno.execPath()}`;
+      throw new ProblemError("sql_disabled", message, { cause });
     }
     this.#child = child;
     this.#stdin = child.stdin.getWriter();
