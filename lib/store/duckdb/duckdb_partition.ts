@@ -36,14 +36,14 @@ import { isInvalidated, isOutOfMemory, toStoreError } from "./duckdb_error.ts";
 import { DuckdbFile, sizeOf, type Writer } from "./duckdb_file.ts";
 import { readTypeNames, type TypeNames } from "./filter_sql.ts";
 import { interruptedBy } from "./interrupted_by.ts";
-import { type Connection, native } from "./native.ts";
+import type { Connection } from "./native.ts";
 import * as queries from "./partition_queries.ts";
 import { inSnapshot, runSql } from "./read_stream.ts";
 import { deleteRecentSql } from "./recent_appender.ts";
 import { readGroups } from "./row_groups.ts";
 import { readKnownKeys, readUserIds, scanRows } from "./row_scan.ts";
+import { appendDelta, appendSeries } from "./small_appends.ts";
 import { copyRows, readLines, readRowsEnd } from "./row_windows.ts";
-import { createAppender } from "./table_appender.ts";
 import { readUserPeriods } from "./user_periods.ts";
 import { readUserEvents, readUserRows, readUsers } from "./user_reads.ts";
 
@@ -491,24 +491,4 @@ export class DuckdbPartition implements PartitionStore {
   #closedError(): StoreError {
     return new StoreError("RTA_STORE_UNAVAILABLE", `store ${this.#file.path} is closed`);
   }
-}
-
-function appendSeries(connection: Connection, commit: PartitionCommit): void {
-  const appender = createAppender(connection, "series");
-  for (const series of commit.newSeries) {
-    native.append_int32(appender, series.id);
-    native.append_varchar(appender, series.project);
-    if (series.type === null) native.append_null(appender);
-    else native.append_varchar(appender, series.type);
-    native.appender_end_row(appender);
-  }
-  native.appender_close_sync(appender);
-}
-
-function appendDelta(connection: Connection, id: number, bytes: Uint8Array): void {
-  const appender = createAppender(connection, "deltas");
-  native.append_int64(appender, BigInt(id));
-  native.append_blob(appender, bytes);
-  native.appender_end_row(appender);
-  native.appender_close_sync(appender);
 }
