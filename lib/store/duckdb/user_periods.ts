@@ -14,12 +14,13 @@ import {
   eventsWithProperties,
   filterSql,
   needsProperties,
+  ofSeries,
   readTypeNames,
+  timeValue,
   type TypeNames,
 } from "./filter_sql.ts";
 import type { Connection, Value } from "./native.ts";
-import { readStream } from "./read_stream.ts";
-import { rangeSql } from "./row_scan.ts";
+import { readStream, textValue } from "./read_stream.ts";
 
 /** How many times as many users there may be as the statistics say (measured: 1.5 times). */
 const STATISTICS_OFF = 4;
@@ -35,6 +36,8 @@ type Since = NonNullable<UserPeriodsQuery["since"]>;
 /** Where a statement reads from, and what is bound to it. */
 interface Place {
   readonly types: TypeNames;
+  /** Whether the partition has rows of other projects. */
+  readonly isShared: boolean;
   readonly table: string;
   /** The condition of the users' slice. */
   readonly part: string;
@@ -54,33 +57,41 @@ export async function readUserPeriods(
   const table = needsProperties(query.filter) || needsProperties(query.since?.filter ?? null)
     ? await eventsWithProperties(connection)
     : "events";
-  const slices = await sliceCount(connection, query, types);
+  const isShared = await hasOthers(connection, query.project);
+  const whole = { types, isShared, table, part: "true" };
+  const slices = await sliceCount(connection, query, whole);
   for (let slice = 0; slice < slices; slice++) {
-    const bound: Value[] = [];
     const part = slices === 1 ? "true" : `user_hash % ${slices} = ${slice}`;
-    const place = { types, table, part, bound };
+    const place: Place = { ...whole, part, bound: [] };
     const sql = query.since === null
       ? activeSql(query, place)
       : sinceSql(query, query.since, place);
-    await readStream(connection, sql, bound, (chunk) => {
+    await readStream(connection, sql, place.bound, (chunk) => {
       onUsers(readUsers(chunk, query.since !== null));
     });
   }
+}
+
+/** Whether there are events of other projects; to tell them apart costs a third of the question. */
+async function hasOthers(connection: Connection, project: string): Promise<boolean> {
+  let others = false;
+  const sql = "SELECT 1::UTINYINT FROM series WHERE project <> ? LIMIT 1";
+  await readStream(connection, sql, [textValue(project)], () => others = true);
+  return others;
 }
 
 /** How many slices keep each below USER_SLICE_USERS_MAX users, by a sample of them. */
 async function sliceCount(
   connection: Connection,
   query: UserPeriodsQuery,
-  types: TypeNames,
+  whole: Omit<Place, "bound">,
 ): Promise<number> {
   if (await areSurelyFew(connection)) return 1;
-  const bound: Value[] = [];
-  const range = rangeSql(rangeOf(query), types, bound);
+  const place: Place = { ...whole, bound: [] };
   let sampled = 0;
   const sql = `SELECT count(DISTINCT user_hash)::DOUBLE FROM events
-    WHERE user_hash < ${SAMPLE_HASH_END} AND ${range}`;
-  await readStream(connection, sql, bound, (chunk) => sampled = chunk.float64(0)[0]);
+    WHERE user_hash < ${SAMPLE_HASH_END} AND ${rowsSql(rangeOf(query), null, place)}`;
+  await readStream(connection, sql, place.bound, (chunk) => sampled = chunk.float64(0)[0]);
   return Math.max(1, Math.ceil(sampled * Number(SAMPLED_OF) / USER_SLICE_USERS_MAX));
 }
 
@@ -102,15 +113,21 @@ function rangeOf({ boundsMs, since }: UserPeriodsQuery) {
   return { fromMs, toMs: boundsMs[boundsMs.length - 1] };
 }
 
-function activeSql(
-  query: UserPeriodsQuery,
-  { types, table, part, bound }: Place,
+/** The condition of the rows to look at. */
+function rowsSql(
+  range: ReturnType<typeof rangeOf>,
+  filter: Filter | null,
+  { types, isShared, part, bound }: Place,
 ): string {
-  const range = rangeSql(rangeOf(query), types, bound);
-  const filter = filterSql(query.filter, types);
-  bound.push(...filter.values);
-  return `SELECT bit_or(${periodBit(query.boundsMs)}) FROM ${table}
-    WHERE ${range} AND ${part} AND ${filter.sql} GROUP BY user_hash`;
+  const { sql, values } = filterSql(filter, types);
+  bound.push(timeValue(range.fromMs), timeValue(range.toMs), ...values);
+  const series = isShared ? ofSeries(types) : "true";
+  return `timestamp >= ? AND timestamp < ? AND ${sql} AND ${part} AND ${series}`;
+}
+
+function activeSql(query: UserPeriodsQuery, place: Place): string {
+  return `SELECT bit_or(${periodBit(query.boundsMs)}) FROM ${place.table}
+    WHERE ${rowsSql(rangeOf(query), query.filter, place)} GROUP BY user_hash`;
 }
 
 /**
@@ -118,37 +135,35 @@ function activeSql(
  * that event can only lie in earlier periods, or in that of the event, where the user is active
  * anyhow. Otherwise activity is joined to the first events, and compared with them.
  */
-function sinceSql(
-  query: UserPeriodsQuery,
-  since: Since,
-  { types, table, part, bound }: Place,
-): string {
+function sinceSql(query: UserPeriodsQuery, since: Since, place: Place): string {
   const { boundsMs, filter } = query;
-  const first = filterSql(since.filter, types);
-  const anyInRange = filter === null && since.fromMs >= boundsMs[0];
+  const { types, table, bound } = place;
+  const [startMs, endMs] = [boundsMs[0], boundsMs[boundsMs.length - 1]];
+  const isFirstInside = `first_at >= ${timeSql(startMs)}`;
+  const anyInRange = filter === null && since.fromMs >= startMs;
   if (anyInRange || isSame(filter, since.filter)) {
-    bound.push(...first.values);
-    const range = rangeSql(rangeOf(query), types, bound);
-    const which = filterSql(filter, types);
-    bound.push(...which.values);
-    return `SELECT bit_or(${periodBit(boundsMs)}) FILTER (timestamp >= ${timeSql(boundsMs[0])}),
-        min(timestamp) FILTER (${first.sql}) AS first_at
-      FROM ${table} WHERE ${range} AND ${part} AND ${which.sql}
-      GROUP BY user_hash HAVING first_at >= ${timeSql(boundsMs[0])}`;
+    // Without a FILTER where all rows pass it: that would be half of the time.
+    let first = "timestamp";
+    if (!isSame(filter, since.filter)) {
+      const { sql, values } = filterSql(since.filter, types);
+      bound.push(...values);
+      first = `CASE WHEN ${sql} THEN timestamp END`;
+    }
+    const bit = since.fromMs >= startMs
+      ? periodBit(boundsMs)
+      : `CASE WHEN timestamp < ${timeSql(startMs)} THEN 0::UBIGINT ELSE ${periodBit(boundsMs)} END`;
+    return `SELECT bit_or(${bit}), min(${first}) AS first_at FROM ${table}
+      WHERE ${rowsSql(rangeOf(query), filter, place)}
+      GROUP BY user_hash HAVING ${isFirstInside}`;
   }
-  const toMs = boundsMs[boundsMs.length - 1];
-  const firstRange = rangeSql({ fromMs: since.fromMs, toMs }, types, bound);
-  bound.push(...first.values);
-  const range = rangeSql({ fromMs: boundsMs[0], toMs }, types, bound);
-  const which = filterSql(filter, types);
-  bound.push(...which.values);
+  const firsts = rowsSql({ fromMs: since.fromMs, toMs: endMs }, since.filter, place);
+  const active = rowsSql({ fromMs: startMs, toMs: endMs }, filter, place);
   return `WITH firsts AS MATERIALIZED (
-      SELECT user_hash, min(timestamp) AS first_at FROM ${table}
-      WHERE ${firstRange} AND ${part} AND ${first.sql}
-      GROUP BY user_hash HAVING first_at >= ${timeSql(boundsMs[0])})
+      SELECT user_hash, min(timestamp) AS first_at FROM ${table} WHERE ${firsts}
+      GROUP BY user_hash HAVING ${isFirstInside})
     SELECT coalesce(bit_or(bit), 0::UBIGINT), any_value(first_at) FROM firsts LEFT JOIN (
       SELECT user_hash, timestamp, ${periodBit(boundsMs)} AS bit FROM ${table}
-      WHERE ${range} AND ${part} AND ${which.sql}) active
+      WHERE ${active}) active
     ON active.user_hash = firsts.user_hash AND timestamp >= first_at
     GROUP BY firsts.user_hash`;
 }
