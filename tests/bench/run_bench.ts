@@ -23,6 +23,7 @@ import { freshnessStudy } from "./freshness_study.ts";
 import { kafkaBacklogStudy } from "./kafka_backlog_study.ts";
 import { kafkaIngestStudy } from "./kafka_ingest_study.ts";
 import { kafkaVisibleStudy } from "./kafka_visible_study.ts";
+import { liveStudy } from "./live_study.ts";
 import { monthQueriesStudy } from "./month_queries_study.ts";
 import { ringStudy } from "./ring_study.ts";
 import { singleEventsStudy } from "./single_events_study.ts";
@@ -34,6 +35,7 @@ const STUDIES: readonly BenchStudy[] = [
   eventBatchesStudy,
   backlogStudy,
   freshnessStudy,
+  liveStudy,
   monthQueriesStudy,
   analyticsStudy,
   analyticsLoadStudy,
