@@ -13,6 +13,7 @@ import {
   StreamMessage,
 } from "../../lib/http/event_stream.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
+import { REQUEST_ID_HEADER } from "../../lib/http/request_id.ts";
 import { socketResponse, wantsSocket } from "../../lib/http/socket_stream.ts";
 
 /** Headers that ask for a WebSocket; what is fetched is not one. */
@@ -45,9 +46,10 @@ export async function forwardLive(
   const answer = await fetchStream(url, headers, request.signal);
   const isStream = answer.headers.get("content-type")?.startsWith(EVENT_STREAM_TYPE);
   if (!isStream || answer.body === null) {
-    answer.headers.delete("content-encoding");
-    answer.headers.delete("content-length");
-    return new Response(answer.body, { status: answer.status, headers: answer.headers });
+    // The body is unpacked by now.
+    const kept = new Headers(answer.headers);
+    for (const name of ["content-encoding", "content-length", REQUEST_ID_HEADER]) kept.delete(name);
+    return new Response(answer.body, { status: answer.status, headers: kept });
   }
   const source = new EndingSource(new EventStreamSource(answer.body), stopping);
   return wantsSocket(request.headers)
