@@ -60,7 +60,7 @@ export interface TallyOptions {
 
 export class LiveTally {
   readonly definition: LiveDefinition;
-  readonly startSecond: number;
+  #startSecond: number;
   readonly #options: TallyOptions;
   readonly #series = new Map<string, LiveSeries>();
   readonly #users = new LiveUsers(USERS_BYTES_MAX);
@@ -79,11 +79,20 @@ export class LiveTally {
     const { definition, startSecond } = options;
     this.#options = options;
     this.definition = definition;
-    this.startSecond = startSecond;
+    this.#startSecond = startSecond;
     this.#tops = definition.want.kind === "counts" && definition.want.top !== null
       ? new LiveTops()
       : null;
     this.#isSeeding = definition.want.kind === "counts" && definition.want.seed;
+  }
+
+  get startSecond(): number {
+    return this.#startSecond;
+  }
+
+  /** From now on shards elsewhere count as well: all is taken from what they publish. */
+  usePublished(): void {
+    this.#startSecond = Infinity;
   }
 
   /** Whether all of it is taken from what is published, here and elsewhere. */

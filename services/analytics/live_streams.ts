@@ -55,7 +55,7 @@ export interface LiveStreamsParts {
   readonly shards: () => number;
   /** Partitions of the log. */
   readonly partitions: () => number;
-  /** Whether all of them run in this process. */
+  /** Whether all of them run in this process; a shard that is being replaced counts. */
   readonly hasAll: () => boolean;
   /** Has the shards told of orders(). */
   readonly tellShards: () => void;
@@ -230,6 +230,7 @@ export class LiveStreams {
 
   #push(second: number): void {
     this.#pushed = second;
+    if (!this.#parts.hasAll()) this.#usePublished();
     const partitions = this.#parts.partitions();
     for (const watched of this.#watched.values()) {
       if (watched.kind === "tail") watched.tail.endSecond(second + 1);
@@ -238,6 +239,19 @@ export class LiveStreams {
       }
     }
     this.#forget();
+  }
+
+  /** Partitions went to other processes: what can be made of what all publish is made of that. */
+  #usePublished(): void {
+    let isChanged = false;
+    for (const watched of this.#watched.values()) {
+      if (watched.kind === "tail") continue;
+      const { tally } = watched;
+      if (tally.isOfPublished || !isPublished(tally.definition)) continue;
+      tally.usePublished();
+      isChanged = true;
+    }
+    if (isChanged) this.#parts.tellShards();
   }
 
   /** Lets go what nobody has read for LIVE_LINGER_MS, or, where room is wanted, at all. */
@@ -334,10 +348,9 @@ export class LiveStreams {
   }
 
   /** The first second that can be counted whole; Infinity where not all is counted here. */
-  #startOf({ want }: LiveDefinition): number {
+  #startOf(definition: LiveDefinition): number {
     // Where other processes have shards, their events are known from what they publish alone.
-    const isPublished = want.kind === "counts" && want.seed && want.top === null;
-    if (isPublished && !this.#parts.hasAll()) return Infinity;
+    if (isPublished(definition) && !this.#parts.hasAll()) return Infinity;
     return Math.floor((this.#parts.now() + NOTICE_MS) / SECOND_MS) + 1;
   }
 
@@ -360,6 +373,11 @@ export class LiveStreams {
       if (this.#watched.size > 0) this.#schedule();
     }, Math.min(SECOND_MS, Math.max(1, lateMs)));
   }
+}
+
+/** Whether what shards publish is enough to make windows of it. */
+function isPublished({ want }: LiveDefinition): boolean {
+  return want.kind === "counts" && want.seed && want.top === null;
 }
 
 function tooMany(detail: string): ProblemError {
