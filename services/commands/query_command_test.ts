@@ -5,8 +5,10 @@ import { sceneHandler } from "../../tests/support/scene_handler.ts";
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_DONE } from "./command_io.ts";
 import { qualityText, queryCommand } from "./query_command.ts";
 import { seriesKind, summaryKind } from "./query_counts.ts";
+import { breakdownKind } from "./query_breakdown.ts";
 import { funnelKind } from "./query_funnel.ts";
 import type { QueryKind, QueryOptions } from "./query_kind.ts";
+import { pathsKind } from "./query_paths.ts";
 import { retentionKind, stickinessKind } from "./query_retention.ts";
 
 const HOUR_MS = 3_600_000;
@@ -76,12 +78,12 @@ Deno.test("queryCommand() prints tables, CSV or the answer as it came", async ()
 
 Deno.test("seriesKind puts a column for each event type beside the times", async () => {
   await withShop(async (run) => {
-    const options = { ...DAY, granularity: "day", by: "type", tz: "Europe/Berlin" };
+    const options = { ...DAY, granularity: "day", by: ["type"], tz: "Europe/Berlin" };
     const { out } = await run(seriesKind, options);
     assert.match(out, /, Europe\/Berlin\n\n +time +buy +view\n/);
     assert.match(out, /^ {2}2026-01-04T23:00:00Z +2 +3$/m);
-    const { code, err } = await run(seriesKind, { ...DAY, by: "country" });
-    assert.deepEqual([code, err.startsWith("rta query: a series is grouped")], [2, true]);
+    const two = { ...DAY, granularity: "day", by: ["type", "country"], type: ["buy"] };
+    assert.match((await run(seriesKind, two)).out, / buy \/ DE +buy \/ FR\n/);
   });
 });
 
@@ -212,5 +214,42 @@ Deno.test("stickinessKind shows weeks and the active users of the last day", asy
     const { out } = await run(stickinessKind, { ...DAY, granularity: "week" });
     assert.match(out, /^ {2}2026-01-05\* +2 +3 +1\.5 +50\.0 % +1$/m);
     assert.match(out, /^ {2}that day +3 +-$/m);
+  });
+});
+
+Deno.test("breakdownKind shows the largest groups, the others and all, and times", async () => {
+  await withShop(async (run) => {
+    const by = { ...DAY, by: ["country"], metric: "sum:amount" };
+    const { code, out } = await run(breakdownKind, by);
+    assert.equal(code, EXIT_DONE);
+    assert.match(out, /^sum:amount by country, 2026-01-05T00:00:00Z to /);
+    assert.match(out, /^ {2}DE +1,200\.5 +50\.0 % +1 +100\.0 %$/m);
+    assert.match(out, /^ {2}- +0 +0\.0 % +3 /m);
+    assert.match(out, /^ {2}\(all\) +2,401 +100\.0 % +5 /m);
+
+    const one = await run(breakdownKind, { ...by, limit: 1, granularity: "day" });
+    assert.match(one.out, /^ {2}\(other\) +1,200\.5 /m);
+    assert.match(one.out, /^ {2}time +DE +\(other\) +\(all\)$/m);
+    assert.match(one.out, /^ {2}2026-01-05T00:00:00Z +1,200\.5 +1,200\.5 +2,401$/m);
+
+    const csv = await run(breakdownKind, { ...DAY, by: ["type", "country"], csv: true });
+    assert.match(csv.out, /^event_type,country,events,share,change\r\nview,,3,0\.6,1\r$/m);
+    const users = await run(breakdownKind, { ...DAY, by: ["type"], metric: "users" });
+    assert.match(users.out, /^ {2}event_type +users +events +change$/m);
+    assert.match((await run(breakdownKind, DAY)).err, /is --by a property/);
+  });
+});
+
+Deno.test("pathsKind shows what came next as a tree, as CSV each path", async () => {
+  await withShop(async (run) => {
+    const options = { ...DAY, after: "view", scope: "user" };
+    const { code, out } = await run(pathsKind, options);
+    assert.equal(code, EXIT_DONE);
+    assert.match(out, /^What came next, within a user, 2026-01-05T00:00:00Z to /);
+    assert.match(out, /^ {2}\(all\) +3 +- +3 +1$/m);
+    assert.match(out, /^ {2}buy +2 +66\.7 % +2 +2$/m);
+    const csv = await run(pathsKind, { ...DAY, before: "buy", scope: "user", csv: true });
+    assert.match(csv.out, /^view,2,1,2,2\r$/m);
+    assert.match((await run(pathsKind, DAY)).err, /--after an event or --before one/);
   });
 });

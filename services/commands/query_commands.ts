@@ -2,11 +2,13 @@
 import process from "node:process";
 import { type Command, InvalidArgumentError } from "commander";
 import { runCommand } from "./command_io.ts";
+import { breakdownKind } from "./query_breakdown.ts";
 import { queryCommand } from "./query_command.ts";
 import { seriesKind, summaryKind } from "./query_counts.ts";
 import { funnelKind } from "./query_funnel.ts";
 import type { QueryKind, QueryOptions } from "./query_kind.ts";
 import { liveCommand, type LiveOptions } from "./query_live.ts";
+import { pathsKind } from "./query_paths.ts";
 import { retentionKind, stickinessKind } from "./query_retention.ts";
 import { userKind, usersKind } from "./query_users.ts";
 
@@ -22,13 +24,42 @@ export function addQueryCommands(rta: Command): void {
       .description("one metric over time")
       .option("--metric <name>", "events (default), users, sessions, sum:amount, p95:amount …")
       .option("--granularity <width>", "minute, hour (default), day, week or month")
-      .option("--by <what>", "type: a column for each event type"),
+      .option("--by <name>", "a column for each value of this, may be repeated", collect, []),
     seriesKind,
   );
+  addBreakdown(query);
   addFunnel(query);
   addRetention(query);
+  addPaths(query);
   addUsers(query);
   addLive(query);
+}
+
+function addBreakdown(query: Command): void {
+  asked(
+    zoned(posted(query.command("breakdown")))
+      .description("a metric by one or two properties or fields: the largest groups, the others")
+      .option("--by <name>", "country, type …; may be repeated", collect, [])
+      .option("--metric <name>", "events (default), users, sessions, sum:amount, p95:NAME …")
+      .option("--limit <count>", "how many groups", wholeNumber)
+      .option("--granularity <width>", "also over time: minute, hour, day, week or month"),
+    breakdownKind,
+  );
+}
+
+function addPaths(query: Command): void {
+  asked(
+    posted(query.command("paths"))
+      .description("what users did next after an event, or before one")
+      .option("--after <event>", "TYPE or TYPE:condition,…: what came next")
+      .option("--before <event>", "in the same form: what came before")
+      .option("--depth <steps>", "how far, 1 to 5", wholeNumber)
+      .option("--limit <count>", "how many types at each step", wholeNumber)
+      .option("--scope <scope>", "session (default) or user")
+      .option("--within <seconds>", "longest time between two events", wholeNumber)
+      .option("--collapse", "repeats of a type count as one"),
+    pathsKind,
+  );
 }
 
 function addFunnel(query: Command): void {

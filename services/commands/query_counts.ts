@@ -1,5 +1,5 @@
 /** `rta query summary` and `rta query series`. */
-import { type Json, QueryError } from "./query_client.ts";
+import type { Json } from "./query_client.ts";
 import {
   commonParameters,
   listIn,
@@ -71,12 +71,7 @@ export const summaryKind: QueryKind = {
 /** `GET /v1/analytics/timeseries`. */
 export const seriesKind: QueryKind = {
   request(options, nowMs) {
-    const { metric = "events", granularity, tz, by } = options;
-    if (by !== undefined && by !== "type") {
-      throw new QueryError(
-        "a series is grouped --by type; by properties: rta query breakdown --over",
-      );
-    }
+    const { metric = "events", granularity, tz, by = [] } = options;
     return {
       path: "/v1/analytics/timeseries",
       parameters: {
@@ -85,7 +80,7 @@ export const seriesKind: QueryKind = {
           metric: String(metric),
           granularity: granularity as string | undefined,
           tz,
-          group_by: by === undefined ? undefined : "event_type",
+          group_by: namesOf(by),
         }),
       },
     };
@@ -98,10 +93,18 @@ export const seriesKind: QueryKind = {
   },
 };
 
-/** A row for each time, a column for each event type. */
+/** Names of a repeated option as a comma list; undefined = none. */
+export function namesOf(by: unknown): string | undefined {
+  const names = (by as readonly string[]).join(",");
+  return names === "" ? undefined : names;
+}
+
+/** A row for each time, a column for each group. */
 function pointsTable(answer: Json, metric: string): AnswerTable {
   const points = listIn(answer, "series");
-  const groupOf = (point: Json) => textIn(objectIn(point, "labels"), "event_type");
+  const names = [...new Set(points.flatMap((point) => Object.keys(objectIn(point, "labels"))))];
+  const groupOf = (point: Json) =>
+    names.map((name) => textIn(objectIn(point, "labels"), name) ?? "-").join(" / ");
   const groups = [...new Set(points.map(groupOf))];
   const times = [...new Set(points.map((point) => textIn(point, "timestamp")))];
   const values = new Map(
@@ -113,7 +116,7 @@ function pointsTable(answer: Json, metric: string): AnswerTable {
     title: null,
     columns: [
       { title: "time" },
-      ...groups.map((group) => ({ title: group ?? metric, kind: "number" as const })),
+      ...groups.map((group) => ({ title: group || metric, kind: "number" as const })),
     ],
     rows: times.map((time) => [
       time,
