@@ -41,6 +41,31 @@ export class DenseIds {
     return id;
   }
 
+  /** The numbers of the hashes [from, end) of `pairs`, into `ids` from `to` on. */
+  idsOf(pairs: Uint32Array, from: number, end: number, ids: Int32Array, to: number): void {
+    for (let at = from; at < end;) {
+      // As long as the tables stay the same objects, they are looked up once.
+      const slots = this.#slots;
+      const lows = this.#low;
+      const highs = this.#high;
+      const mask = slots.length - 1;
+      for (; at < end; at++) {
+        const low = pairs[2 * at] | 0;
+        const high = pairs[2 * at + 1] | 0;
+        let slot = high & mask;
+        let id = slots[slot] - 1;
+        while (id >= 0 && (lows[id] !== low || highs[id] !== high)) {
+          slot = (slot + 1) & mask;
+          id = slots[slot] - 1;
+        }
+        ids[to + at - from] = id >= 0 ? id : this.idOf(low, high);
+        if (this.#slots === slots) continue;
+        at++;
+        break;
+      }
+    }
+  }
+
   lowOf(id: number): number {
     return this.#low[id] >>> 0;
   }

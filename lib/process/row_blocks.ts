@@ -58,8 +58,9 @@ export class RowBlocks {
   #rows = 0;
   #users = new DenseIds();
   #of: number;
-  #lastSeq = -Infinity;
   #inOrder = true;
+  /** By the id that a text has in the scan: its number, -1 = no text. */
+  readonly #labels: number[] = [];
   #labelChars = 0;
   #cursor: Int32Array | null = null;
 
@@ -81,7 +82,10 @@ export class RowBlocks {
   /** Takes the rows in. Throws OutOfOrder, or the error of `tooMany`. */
   add(rows: ScannedRows): void {
     this.types = rows.types;
-    this.#checkOrder(rows.seq!, rows.count);
+    if (!rows.inOrder) {
+      this.#inOrder = false;
+      if (!this.#options.columns.has("seq")) throw new OutOfOrder();
+    }
     const label = this.#labelsOf(rows);
     for (let at = 0; at < rows.count;) {
       const block = this.#openBlock();
@@ -127,43 +131,28 @@ export class RowBlocks {
     return true;
   }
 
-  #checkOrder(seq: Float64Array, count: number): void {
-    if (!this.#inOrder) return;
-    let last = this.#lastSeq;
-    for (let i = 0; i < count; i++) {
-      if (seq[i] <= last) {
-        this.#inOrder = false;
-        if (!this.#options.columns.has("seq")) throw new OutOfOrder();
-        return;
-      }
-      last = seq[i];
-    }
-    this.#lastSeq = last;
+  /** The labels of rows by the numbers that they have in all chunks and passes. */
+  #labelsOf({ label }: ScannedRows): Int32Array | null {
+    const { labels } = this.#options;
+    if (labels === null || label === null) return null;
+    const { ids, texts } = label;
+    const known = this.#labels;
+    while (known.length < texts.length) known.push(this.#labelOf(texts[known.length]));
+    return ids.map((id) => known[id]);
   }
 
-  #labelsOf({ values, count }: ScannedRows): Int32Array | null {
-    const { labels } = this.#options;
-    if (labels === null) return null;
-    const { ids, max } = labels;
-    const [texts] = values;
-    const numbers = new Int32Array(count);
-    for (let i = 0; i < count; i++) {
-      const text = texts[i];
-      if (text === null) {
-        numbers[i] = -1;
-        continue;
+  #labelOf(text: string | null): number {
+    if (text === null) return -1;
+    const { ids, max } = this.#options.labels!;
+    let label = ids.get(text);
+    if (label === undefined) {
+      ids.set(text, label = ids.size);
+      this.#labelChars += text.length;
+      if (ids.size > max || this.#labelChars > USER_LABEL_CHARS_MAX) {
+        throw this.#options.tooMany("labels");
       }
-      let id = ids.get(text);
-      if (id === undefined) {
-        ids.set(text, id = ids.size);
-        this.#labelChars += text.length;
-        if (ids.size > max || this.#labelChars > USER_LABEL_CHARS_MAX) {
-          throw this.#options.tooMany("labels");
-        }
-      }
-      numbers[i] = id;
     }
-    return numbers;
+    return label;
   }
 
   #openBlock(): Block {
@@ -182,9 +171,7 @@ export class RowBlocks {
     const { userHash } = rows;
     const to = block.count;
     const end = Math.min(rows.count, at + BLOCK_ROWS - to);
-    for (let i = at; i < end; i++) {
-      block.user[to + i - at] = users.idOf(userHash![2 * i], userHash![2 * i + 1]);
-    }
+    users.idsOf(userHash!, at, end, block.user, to);
     block.timestampMs.set(rows.timestampMs!.subarray(at, end), to);
     if (rows.match) block.match.set(rows.match.subarray(at, end), to);
     block.series?.set(rows.series.subarray(at, end), to);

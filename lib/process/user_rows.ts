@@ -18,7 +18,13 @@ import {
   USER_ROWS_OF_ONE_MAX,
   USER_ROWS_PASSES_MAX,
 } from "../config/limits.ts";
-import type { PartitionStore, RowColumn, RowScan, ScannedRows } from "../store/event_store.ts";
+import type {
+  PartitionStore,
+  RowColumn,
+  RowLabel,
+  RowScan,
+  ScannedRows,
+} from "../store/event_store.ts";
 import { macrotask } from "./macrotask.ts";
 import { orderByTime } from "./order_by_time.ts";
 import { Places } from "./places.ts";
@@ -30,11 +36,7 @@ export interface UserRowsQuery
   /** Wanted beside `timestampMs` and `match`. */
   readonly columns: readonly UserRowColumn[];
   /** A text view to number: whose, and the filter of the rows that matter. At most `max` texts. */
-  readonly label?: {
-    readonly subject: RowScan["values"][number];
-    readonly of: NonNullable<RowScan["valuesOf"]>;
-    readonly max: number;
-  };
+  readonly label?: RowLabel & { readonly max: number };
 }
 
 export type UserRowColumn = "series" | "seq" | "session_hash" | "amount";
@@ -132,8 +134,9 @@ async function gathered(
   limits: UserRowsLimits,
 ): Promise<RowBlocks | null> {
   const { columns, label, ...scanned } = query;
-  const wants = new Set<RowColumn>(["user_hash", "timestamp", "seq"]);
+  const wants = new Set<RowColumn>(["user_hash", "timestamp"]);
   for (const column of columns) if (column !== "series") wants.add(column);
+  if (keepsSeq) wants.add("seq");
   const blocks = new RowBlocks({
     part,
     rowsMax: limits.rowsMax ?? USER_ROWS_MAX,
@@ -145,8 +148,9 @@ async function gathered(
   const scan: RowScan = {
     ...scanned,
     columns: [...wants],
-    values: label === undefined ? [] : [label.subject],
-    valuesOf: label?.of,
+    checksOrder: true,
+    values: [],
+    label,
     userPart: part.of === 1 ? null : part,
   };
   const stop = new AbortController();

@@ -57,7 +57,14 @@ function storeOf(
       return part === null || (rows[seq].low >>> 0) % part.of === part.index;
     });
     for (let at = 0; at < wanted.length; at += chunkRows) {
-      onRows(scannedRows(rows, wanted.slice(at, at + chunkRows), scan));
+      onRows(
+        scannedRows(
+          rows,
+          wanted.slice(at, at + chunkRows),
+          scan,
+          isRising(wanted.slice(0, at + chunkRows)),
+        ),
+      );
       await Promise.resolve();
       signal.throwIfAborted();
     }
@@ -65,7 +72,16 @@ function storeOf(
   return { scans, scanRows } as PartitionStore & { scans: RowScan[] };
 }
 
-function scannedRows(rows: readonly PlainRow[], seqs: number[], scan: RowScan): ScannedRows {
+function isRising(seqs: readonly number[]): boolean {
+  return seqs.every((seq, i) => i === 0 || seq > seqs[i - 1]);
+}
+
+function scannedRows(
+  rows: readonly PlainRow[],
+  seqs: number[],
+  scan: RowScan,
+  inOrder: boolean,
+): ScannedRows {
   const has = (column: RowScan["columns"][number]) => scan.columns.includes(column);
   const pairs = Uint32Array.from(seqs.flatMap((seq) => [rows[seq].low, rows[seq].high]));
   return {
@@ -78,7 +94,13 @@ function scannedRows(rows: readonly PlainRow[], seqs: number[], scan: RowScan): 
     timestampMs: has("timestamp") ? Float64Array.from(seqs, (seq) => rows[seq].timestampMs) : null,
     amount: has("amount") ? Float64Array.from(seqs, (seq) => seq / 2) : null,
     match: Int32Array.from(seqs, (seq) => rows[seq].match),
-    values: scan.values.map(() => seqs.map((seq) => rows[seq].label)),
+    inOrder: scan.checksOrder ? inOrder : null,
+    values: [],
+    label: scan.label === undefined ? null : {
+      // One text has many ids here, as "5" and 5 have in a real scan.
+      ids: Int32Array.from(seqs),
+      texts: rows.map(({ label }) => label),
+    },
   };
 }
 

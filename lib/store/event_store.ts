@@ -226,10 +226,18 @@ export interface RowScan {
   readonly keepsUnmatched: boolean;
   /** Whose text views to give (lib/query/filter/filter.ts); slow where there are many rows. */
   readonly values: readonly Subject[];
-  /** Values of other rows than this matches mean nothing and are not read; missing = all count. */
-  readonly valuesOf?: Filter;
+  /** One more text view, as numbers. */
+  readonly label?: RowLabel;
+  /** Whether `inOrder` is wanted. */
+  readonly checksOrder?: boolean;
   /** Only users whose hash leaves the remainder `index` when divided by `of`; null = all. */
   readonly userPart: { readonly index: number; readonly of: number } | null;
+}
+
+/** A text view of rows. Those that `of` does not match have any value or none. */
+export interface RowLabel {
+  readonly subject: Subject;
+  readonly of: Filter;
 }
 
 /** Some rows of a scan; what was not asked for is null. */
@@ -247,8 +255,11 @@ export interface ScannedRows {
   /** NaN = none. */
   readonly amount: Float64Array | null;
   readonly match: Int32Array | null;
+  /** Whether each row, of all so far, comes after the one before it in the log. */
+  readonly inOrder: boolean | null;
   /** By subject, then by row. */
   readonly values: readonly (readonly (string | null)[])[];
+  readonly label: GroupTexts | null;
 }
 
 /** In which of up to USER_PERIODS_MAX periods each user was active. */

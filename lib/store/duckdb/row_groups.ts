@@ -7,11 +7,9 @@
  * or hours mostly, and a group that lies in several cells of the grid comes in as many parts.
  */
 
-import { CATEGORY_NAMES } from "../../event/event.ts";
-import type { Subject } from "../../query/filter/filter.ts";
 import { bucketAt } from "../../query/plan_tiles.ts";
 import { BINS_PER_LOG2 } from "../../sketch/ddsketch.ts";
-import type { GroupedRows, GroupScan, GroupSplit, GroupTexts } from "../event_store.ts";
+import type { GroupedRows, GroupScan, GroupSplit } from "../event_store.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
 import {
   eventsWithProperties,
@@ -23,8 +21,9 @@ import {
 } from "./filter_sql.ts";
 import type { Connection, Value } from "./native.ts";
 import { readStream } from "./read_stream.ts";
-import { rangeSql, textOfJson, valueSql } from "./row_scan.ts";
-import { TextDictionary } from "./text_dictionary.ts";
+import { rangeSql } from "./row_scan.ts";
+import { dictionaryOf, readTextIds, valueSql } from "./subject_texts.ts";
+import type { TextDictionary } from "./text_dictionary.ts";
 
 /** The cell of events before the second bound, which need not lie on the grid. */
 const FIRST = -1;
@@ -43,9 +42,7 @@ export async function readGroups(
   for (const split of splits) {
     const bound: Value[] = [];
     const sql = groupSql(scan, split, table, grid, types, bound);
-    const dictionaries = scan.by.map((subject) =>
-      new TextDictionary(subject.kind === "property" ? textOfJson : undefined)
-    );
+    const dictionaries = scan.by.map(dictionaryOf);
     await readStream(connection, sql, bound, (chunk) => {
       onGroups(readChunk(chunk, scan, split, grid, types, dictionaries));
     });
@@ -143,7 +140,7 @@ function readChunk(
   dictionaries: readonly TextDictionary[],
 ): GroupedRows {
   const { count } = chunk;
-  const keys = by.map((subject, i) => readKeys(chunk, i, subject, types, dictionaries[i]));
+  const keys = by.map((subject, i) => readTextIds(chunk, i, subject, types, dictionaries[i]));
   let column = by.length;
   const bucket = Int32Array.from(chunk.int64(column++), (cell) => bucketOf(cell, grid));
   const hash = split === "user" || split === "session" ? chunk.pairs(column++) : null;
@@ -161,35 +158,3 @@ function readChunk(
 
 /** Read as NaN, like everything outside an array of numbers. */
 const NO_EXTREMES = { valueMin: new Float64Array(0), valueMax: new Float64Array(0) };
-
-/** The text views of a subject as ids. */
-function readKeys(
-  chunk: ChunkReader,
-  column: number,
-  subject: Subject,
-  types: TypeNames,
-  dictionary: TextDictionary,
-): GroupTexts {
-  const numbered = (values: Iterable<number> & ArrayLike<number>, text: (n: number) => string) =>
-    Int32Array.from(
-      values,
-      (value) => Number.isNaN(value) ? dictionary.missing() : dictionary.ofNumber(value, text),
-    );
-  const ids = () => {
-    if (subject.kind === "property") return chunk.textIds(column, dictionary);
-    switch (subject.name) {
-      case "type":
-        return numbered(chunk.int32(column), (id) => types.get(id)!);
-      case "category":
-        return numbered(chunk.uint8(column), (number) => CATEGORY_NAMES[number]);
-      case "timestamp":
-      case "received_at":
-        return numbered(chunk.int64(column), String);
-      case "amount":
-        return numbered(chunk.float64(column), String);
-      default:
-        return chunk.textIds(column, dictionary);
-    }
-  };
-  return { ids: ids(), texts: dictionary.texts };
-}

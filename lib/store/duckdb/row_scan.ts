@@ -1,25 +1,24 @@
 /** Scans of rows: filters, masks and the columns named, streamed chunk by chunk. */
 
-import { CATEGORY_NAMES } from "../../event/event.ts";
-import type { Filter, Subject } from "../../query/filter/filter.ts";
-import { propertyKeys } from "../../query/filter/filter.ts";
 import { StoreError } from "../event_store.ts";
-import type { KeyQuery, RowColumn, RowScan, ScannedRows } from "../event_store.ts";
+import type { KeyQuery, RowColumn, RowLabel, RowScan, ScannedRows } from "../event_store.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
 import {
   type BoundSql,
   eventsWithProperties,
   filterSql,
+  needsProperties,
   ofSeries,
-  propertyJson,
   propertyText,
   readTypeNames,
-  subjectText,
   timeValue,
   type TypeNames,
 } from "./filter_sql.ts";
 import type { Connection, Value } from "./native.ts";
 import { readStream } from "./read_stream.ts";
+import { dictionaryOf, readTextIds, readTexts, valueSql } from "./subject_texts.ts";
+import type { TextDictionary } from "./text_dictionary.ts";
+import { bitsOf, masksByType, typesWithBits } from "./type_masks.ts";
 
 const COLUMN_SQL: Readonly<Record<RowColumn, string>> = {
   seq: "seq",
@@ -35,18 +34,22 @@ export async function scanRows(
   scan: RowScan,
   onRows: (rows: ScannedRows) => void,
 ): Promise<void> {
-  const types = await readTypeNames(connection, scan.project);
+  const all = await readTypeNames(connection, scan.project);
+  const bits = masksByType(scan.matches, all);
+  const types = bits === null || scan.keepsUnmatched ? all : typesWithBits(bits, all);
   if (types.size === 0) return;
-  const { columns, matches, values } = scan;
-  const selected: string[] = ["series_id", ...columns.map((column) => COLUMN_SQL[column])];
   const bound: Value[] = [];
-  const masks = matches.map((filter) => filterSql(filter, types));
+  const selected = ["series_id", ...scan.columns.map((column) => COLUMN_SQL[column])];
+  const masks = bits === null ? scan.matches.map((filter) => filterSql(filter, types)) : [];
   if (masks.length > 0) selected.push(maskSql(masks, bound));
-  selected.push(...values.map((subject) => scannedValueSql(subject, scan.valuesOf, types, bound)));
+  if (scan.checksOrder) selected.push("seq");
+  selected.push(...scan.values.map(valueSql));
+  if (scan.label !== undefined) selected.push(labelSql(scan.label, types, bound));
   const where = [rangeSql(scan, types, bound), ...onlySql(scan, masks, types, bound)];
   const sql = `SELECT ${selected.join()} FROM ${await tableOf(connection, scan)}
     WHERE ${where.join(" AND ")}`;
-  await readStream(connection, sql, bound, (chunk) => onRows(readRows(chunk, scan, types)));
+  const reader = new RowReader(scan, bits, all);
+  await readStream(connection, sql, bound, (chunk) => onRows(reader.read(chunk)));
 }
 
 /** Of `keys`, those that a property of any event in the range has. */
@@ -95,10 +98,11 @@ export function rangeSql(
 }
 
 function tableOf(connection: Connection, scan: RowScan): Promise<string> | string {
-  const filters = [scan.filter, ...scan.matches, scan.valuesOf ?? null];
-  const needsProperties = filters.some((filter) => propertyKeys(filter).size > 0) ||
-    scan.values.some((subject) => subject.kind === "property");
-  return needsProperties ? eventsWithProperties(connection) : "events";
+  const filters = [scan.filter, ...scan.matches, scan.label?.of ?? null];
+  const subjects = [...scan.values, ...scan.label === undefined ? [] : [scan.label.subject]];
+  const isNeeded = filters.some(needsProperties) ||
+    subjects.some((subject) => subject.kind === "property");
+  return isNeeded ? eventsWithProperties(connection) : "events";
 }
 
 /** Bit i is set where filter i matches. */
@@ -134,81 +138,77 @@ function onlySql(
   return only;
 }
 
-function scannedValueSql(
-  subject: Subject,
-  valuesOf: Filter | undefined,
-  types: TypeNames,
-  bound: Value[],
-): string {
-  if (subject.kind !== "property" || valuesOf === undefined) return valueSql(subject);
-  const { sql, values } = filterSql(valuesOf, types);
+/** The value that labels rows, of those only that the label is for. */
+function labelSql({ subject, of }: RowLabel, types: TypeNames, bound: Value[]): string {
+  const value = valueSql(subject);
+  // Other columns cost nothing to read.
+  if (subject.kind !== "property") return value;
+  const { sql, values } = filterSql(of, types);
   bound.push(...values);
-  return `CASE WHEN ${sql} THEN ${valueSql(subject)} END`;
+  return `CASE WHEN ${sql} THEN ${value} END`;
 }
 
-/** The column of a subject's value, as `readTexts` or a TextDictionary reads it. */
-export function valueSql(subject: Subject): string {
-  if (subject.kind === "property") return `${propertyJson(subject.key)}::VARCHAR`;
-  switch (subject.name) {
-    case "type":
-      return "series_id";
-    case "category":
-      return "category";
-    case "timestamp":
-    case "received_at":
-      return subject.name;
-    case "amount":
-      return "amount";
-    default:
-      return subjectText(subject);
+/** Reads chunks of a scan's result; columns lie in the order in which they are selected above. */
+class RowReader {
+  readonly #scan: RowScan;
+  readonly #bits: Int32Array | null;
+  readonly #types: TypeNames;
+  readonly #dictionary: TextDictionary | null;
+  readonly #order = new LogOrder();
+
+  constructor(scan: RowScan, bits: Int32Array | null, types: TypeNames) {
+    this.#scan = scan;
+    this.#bits = bits;
+    this.#types = types;
+    this.#dictionary = scan.label === undefined ? null : dictionaryOf(scan.label.subject);
+  }
+
+  read(chunk: ChunkReader): ScannedRows {
+    const { columns, matches, values, checksOrder, label } = this.#scan;
+    const at = (column: RowColumn) => 1 + columns.indexOf(column);
+    const has = (column: RowColumn) => columns.includes(column);
+    const series = chunk.int32(0);
+    let next = 1 + columns.length;
+    return {
+      count: chunk.count,
+      types: this.#types,
+      series,
+      seq: has("seq") ? chunk.int64(at("seq")) : null,
+      userHash: has("user_hash") ? chunk.pairs(at("user_hash")) : null,
+      sessionHash: has("session_hash") ? chunk.pairs(at("session_hash")) : null,
+      timestampMs: has("timestamp") ? chunk.int64(at("timestamp")) : null,
+      amount: has("amount") ? chunk.float64(at("amount")) : null,
+      match: matches.length === 0
+        ? null
+        : this.#bits !== null
+        ? bitsOf(series, this.#bits)
+        : chunk.int32(next++),
+      inOrder: checksOrder ? this.#order.continues(chunk.pairs(next++)) : null,
+      values: values.map((subject) => readTexts(chunk, next++, subject, this.#types)),
+      label: label === undefined
+        ? null
+        : readTextIds(chunk, next++, label.subject, this.#types, this.#dictionary!),
+    };
   }
 }
 
-function readRows(chunk: ChunkReader, scan: RowScan, types: TypeNames): ScannedRows {
-  const { columns, matches, values } = scan;
-  const at = (column: RowColumn) => 1 + columns.indexOf(column);
-  const has = (column: RowColumn) => columns.includes(column);
-  const first = 1 + columns.length + (matches.length > 0 ? 1 : 0);
-  return {
-    count: chunk.count,
-    types,
-    series: chunk.int32(0),
-    seq: has("seq") ? chunk.int64(at("seq")) : null,
-    userHash: has("user_hash") ? chunk.pairs(at("user_hash")) : null,
-    sessionHash: has("session_hash") ? chunk.pairs(at("session_hash")) : null,
-    timestampMs: has("timestamp") ? chunk.int64(at("timestamp")) : null,
-    amount: has("amount") ? chunk.float64(at("amount")) : null,
-    match: matches.length > 0 ? chunk.int32(1 + columns.length) : null,
-    values: values.map((subject, i) => readTexts(chunk, first + i, subject, types)),
-  };
-}
+/** Whether rows come in the order of the log. */
+class LogOrder {
+  #low = 0;
+  #high = -1;
+  #holds = true;
 
-/** The text view of a subject, row by row. */
-function readTexts(
-  chunk: ChunkReader,
-  column: number,
-  subject: Subject,
-  types: TypeNames,
-): (string | null)[] {
-  if (subject.kind === "property") return chunk.strings(column).map(textOfJson);
-  switch (subject.name) {
-    case "type":
-      return Array.from(chunk.int32(column), (id) => types.get(id)!);
-    case "category":
-      return Array.from(chunk.uint8(column), (number) => CATEGORY_NAMES[number]);
-    case "timestamp":
-    case "received_at":
-      return Array.from(chunk.int64(column), String);
-    case "amount":
-      return Array.from(chunk.float64(column), (each) => Number.isNaN(each) ? null : String(each));
-    default:
-      return chunk.strings(column);
+  /** @param seq of the rows that come next, int64 pairs */
+  continues(seq: Uint32Array): boolean {
+    let low = this.#low;
+    let high = this.#high;
+    for (let i = 0; i < seq.length; i += 2) {
+      if (seq[i + 1] < high || (seq[i + 1] === high && seq[i] <= low)) this.#holds = false;
+      low = seq[i];
+      high = seq[i + 1];
+    }
+    this.#low = low;
+    this.#high = high;
+    return this.#holds;
   }
-}
-
-/** The text view of a property from its JSON: numbers as JavaScript writes them. */
-export function textOfJson(json: string | null): string | null {
-  if (json === null || json === "null") return null;
-  if (json.startsWith('"')) return JSON.parse(json);
-  return json === "true" || json === "false" ? json : String(Number(json));
 }
