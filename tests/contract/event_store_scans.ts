@@ -109,6 +109,12 @@ function scopeTests(test: StoreTest): void {
     const isPurchase = { kind: "in", subject: subjectNamed("type"), values: ["purchase"] } as const;
     const purchases = await seqs({ matches: [{ ...isPurchase, negated: false }] });
     assert.deepEqual(purchases, Array.from({ length: 33 }, (_, i) => 3 * i + 1));
+    const matches = [{ ...isPurchase, negated: false }];
+    assert.deepEqual(await seqs({ project: "other", matches }), []);
+    assert.deepEqual(
+      await seqs({ matches: [{ ...isPurchase, values: ["never"], negated: false }] }),
+      [],
+    );
     const parts = await Promise.all([0, 1, 2].map((index) => seqs({ userPart: { index, of: 3 } })));
     assert.ok(parts.every((part) => part.length < 100));
     assert.deepEqual(parts.flat().sort((a, b) => a - b), await seqs({}));

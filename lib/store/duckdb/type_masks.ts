@@ -11,7 +11,7 @@ import type { TypeNames } from "./filter_sql.ts";
 /** By series id: bit i is set where filter i matches; null when the type does not tell. */
 export function masksByType(filters: readonly Filter[], types: TypeNames): Int32Array | null {
   if (filters.length === 0 || !filters.every(isOfTypeAlone)) return null;
-  const masks = new Int32Array(1 + Math.max(...types.keys()));
+  const masks = new Int32Array(1 + Math.max(-1, ...types.keys()));
   for (const [id, type] of types) {
     filters.forEach((filter, bit) => {
       if (matchesType(filter, type)) masks[id] |= 1 << bit;
