@@ -70,39 +70,54 @@ class GroupAdder {
       this.#split = groups.split;
       this.#places = new Map();
     }
+    if (groups.count === 0) return;
     const { wantTotal, wantByType } = this.#plan;
-    for (let i = 0; i < groups.count; i++) {
-      if (groups.events[i] === 0) continue;
-      const bucket = groups.bucket[i];
-      if (wantTotal !== null) {
-        this.#addRow(groups, i, this.#answer.placeOf("") + bucket, wantTotal);
-      }
-      if (wantByType !== null) {
-        this.#addRow(groups, i, this.#placeOf(groups.keys, i) + bucket, wantByType);
-      }
+    if (wantTotal !== null) {
+      const first = this.#answer.placeOf("");
+      this.#addRows(groups, wantTotal, () => first);
+    }
+    if (wantByType !== null) {
+      this.#addRows(groups, wantByType, (i) => this.#placeOf(groups.keys, i));
     }
   }
 
-  #addRow(groups: GroupedRows, i: number, place: number, want: number): void {
-    const { split, events, valueCount, valueSum, valueMin, valueMax, hash } = groups;
-    const answer = this.#answer;
-    if (split === this.#counted) {
-      answer.addNumbers(place, events[i], valueCount[i], valueSum[i]);
-    }
-    if (split === "user") {
-      if (want & WANT_USERS) answer.addHash("users", place, hash![2 * i], hash![2 * i + 1]);
-    } else if (split === "session") {
-      if (want & WANT_SESSIONS) answer.addHash("sessions", place, hash![2 * i], hash![2 * i + 1]);
-    } else if (want & WANT_AMOUNTS && valueCount[i] > 0) {
-      if (split === "value") {
-        answer.addRun(place, valueCount[i], valueSum[i], valueMin[i], valueMax[i]);
-      } else {
-        answer.addRun(place, 1, valueMin[i], valueMin[i], valueMin[i]);
-        answer.addRun(place, 1, valueMax[i], valueMax[i], valueMax[i]);
+  #addRows(groups: GroupedRows, want: number, firstOf: (i: number) => number): void {
+    const { count, split, bucket, hash } = groups;
+    const isCounted = split === this.#counted;
+    const kind = split === "user" ? "users" : "sessions";
+    const wantsHash = split === "user" && (want & WANT_USERS) !== 0 ||
+      split === "session" && (want & WANT_SESSIONS) !== 0;
+    const wantsNumbers = hash === null && (want & WANT_AMOUNTS) !== 0;
+    for (let i = 0; i < count; i++) {
+      const place = firstOf(i) + bucket[i];
+      if (isCounted) {
+        this.#answer.addNumbers(
+          place,
+          groups.events[i],
+          groups.valueCount[i],
+          groups.valueSum[i],
+        );
       }
+      if (wantsHash) this.#answer.addHash(kind, place, hash![2 * i], hash![2 * i + 1]);
+      else if (wantsNumbers && groups.valueCount[i] > 0) this.#addNumbers(groups, i, place);
     }
   }
 
+  /** The numbers of one bin, or, where only they are wanted, the extremes of all. */
+  #addNumbers(
+    { split, valueCount, valueSum, valueMin, valueMax }: GroupedRows,
+    i: number,
+    place: number,
+  ): void {
+    const [min, max] = [valueMin[i], valueMax[i]];
+    if (split === "value") this.#answer.addRun(place, valueCount[i], valueSum[i], min, max);
+    else {
+      this.#answer.addRun(place, 1, min, min, min);
+      this.#answer.addRun(place, 1, max, max, max);
+    }
+  }
+
+  /** The first place of a row's group. */
   #placeOf(keys: readonly GroupTexts[], i: number): number {
     const id = keys.length === 1 ? keys[0].ids[i] : keys[0].ids[i] * PAIR_SPAN + keys[1].ids[i];
     let place = this.#places.get(id);

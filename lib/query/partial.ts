@@ -124,6 +124,7 @@ export class PartialBuilder {
       sketches.set(place, sketch = new HyperLogLog());
       this.#sketchBytes += sketch.byteSize;
     }
+    if (!sketch.exact) return sketch.add(lo, hi);
     const before = sketch.byteSize;
     sketch.add(lo, hi);
     this.#sketchBytes += sketch.byteSize - before;

@@ -428,6 +428,7 @@ export type StoreErrorCode =
   | "RTA_STORE_FULL"
   | "RTA_STORE_FORMAT"
   | "RTA_STORE_NO_ROWS"
+  | "RTA_STORE_MEMORY"
   | "RTA_STORE_CORRUPT";
 
 /** An operating failure of the store. */

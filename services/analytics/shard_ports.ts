@@ -71,5 +71,10 @@ export function shardPorts(
 
 function problemOf(error: StoreError): ProblemError {
   if (error.code === "RTA_STORE_NO_ROWS") return new ProblemError("rows_not_kept", error.message);
+  if (error.code === "RTA_STORE_MEMORY") {
+    const detail = "the question needs more memory than a partition's store has " +
+      "(RTA_STORE_MEMORY_MB); use fewer conditions on properties, or group by less";
+    return new ProblemError("resources_exceeded", detail, { cause: error });
+  }
   return new ProblemError("store_unavailable", undefined, { cause: error });
 }

@@ -27,7 +27,9 @@ const KINDS: readonly (readonly [RegExp, StoreErrorCode])[] = [
 export function toStoreError(cause: unknown, doing: string, path: string): StoreError {
   if (cause instanceof StoreError) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
-  const code = KINDS.find(([pattern]) => pattern.test(text))?.[1] ?? "RTA_STORE_UNAVAILABLE";
+  const code = KINDS.find(([pattern]) => pattern.test(text))?.[1] ??
+    // A read takes as much as is asked for; what a commit takes is not the caller's doing.
+    (doing !== "commit" && isOutOfMemory(cause) ? "RTA_STORE_MEMORY" : "RTA_STORE_UNAVAILABLE");
   return new StoreError(code, `store ${path}: ${doing} failed: ${text.trim()}`, { cause });
 }
 

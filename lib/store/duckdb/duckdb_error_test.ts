@@ -26,6 +26,12 @@ for (const [message, code] of cases) {
   });
 }
 
+Deno.test("toStoreError() tells a read that takes too much memory from a commit", () => {
+  const cause = new Error("Out of Memory Error: failed to allocate data of size 1.0 MiB");
+  assert.equal(toStoreError(cause, "groupRows", "a").code, "RTA_STORE_MEMORY");
+  assert.equal(toStoreError(cause, "commit", "a").code, "RTA_STORE_UNAVAILABLE");
+});
+
 Deno.test("toStoreError() leaves a StoreError as it is", () => {
   const error = new StoreError("RTA_STORE_LOCKED", "taken");
   assert.equal(toStoreError(error, "open", "a"), error);

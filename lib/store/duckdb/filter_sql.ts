@@ -88,14 +88,16 @@ export function propertyJson(key: string): string {
   return `json_extract(properties, ${pointer(key)})`;
 }
 
-/** The number view of a subject, null where it has none; JSON is read once. */
-export function subjectNumber(subject: Subject): string {
+/**
+ * The number view of a field, or of a property whose JSON text is in the column `json`; null where it
+ * has none.
+ */
+export function subjectNumber(subject: Subject, json: string): string {
   if (subject.kind === "field") {
     if (subject.name === "amount") return "amount";
     const isTime = subject.name === "timestamp" || subject.name === "received_at";
     return isTime ? `epoch_ms(${subject.name})::DOUBLE` : `${viewsOf(subject).number}::DOUBLE`;
   }
-  const json = `${propertyJson(subject.key)}::VARCHAR`;
   // What is no text is a number, true, false or null, of which only the number can be cast.
   const ofText = `CASE WHEN regexp_full_match(${json}, '"${NUMBER_PATTERN}"')
     THEN TRY_CAST(substr(${json}, 2, length(${json}) - 2) AS DOUBLE) END`;
@@ -235,7 +237,7 @@ function numberOf(text: string, isNumber: string): string {
 }
 
 /** A JSON pointer to a key of the properties, as a SQL text. */
-function pointer(key: string): string {
+export function pointer(key: string): string {
   const escaped = key.replaceAll("~", "~0").replaceAll("/", "~1");
   return `'/${escaped.replaceAll("'", "''")}'`;
 }

