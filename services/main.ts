@@ -40,7 +40,6 @@ import { pathsRoutes } from "./analytics/paths_http.ts";
 import { retentionRoutes } from "./analytics/retention_http.ts";
 import { shardPorts } from "./analytics/shard_ports.ts";
 import { banner } from "./commands/banner.ts";
-import { addClientCommands } from "./commands/client_commands.ts";
 import { ConsumerState } from "./consumer/consumer_state.ts";
 import { createConsumerHandler } from "./consumer/http.ts";
 import { ShardPool } from "./consumer/shard_pool.ts";
@@ -481,14 +480,14 @@ function commandLine(): Command {
       const dataFolder = options.data;
       process.exitCode = await superviseServe(["--data", dataFolder], { dataFolder });
     });
-  addClientCommands(rta);
   return rta;
 }
 
 if (import.meta.main) {
   const rta = commandLine();
   if (!SERVING.has(Deno.args[0])) {
-    // Not loaded to serve: the Kafka client takes memory and time.
+    // Not loaded to serve: they take memory and time, the Kafka client most of all.
+    (await import("./commands/client_commands.ts")).addClientCommands(rta);
     (await import("./commands/topics_command.ts")).addTopicsCommand(rta);
   }
   await rta.parseAsync(["deno", "rta", ...Deno.args]);

@@ -8,7 +8,7 @@ import { HEARTBEAT_MS } from "../lib/config/limits.ts";
 import type { LiveOrder } from "../lib/live/live_definition.ts";
 import { LogError } from "../lib/log/event_log.ts";
 import { StoreError } from "../lib/store/event_store.ts";
-import { createLogger } from "../lib/telemetry/logger.ts";
+import { createThreadLogger } from "../lib/telemetry/thread_logger.ts";
 import type {
   AskRollups,
   AskRows,
@@ -92,7 +92,7 @@ async function live(start: StartShard): Promise<void> {
   suspects = start.suspects;
   const health = new Int32Array(start.health);
   const heartbeat = setInterval(() => Atomics.add(health, start.healthIndex, 1), HEARTBEAT_MS);
-  const logger = createLogger(start.logLevel, { stage: "process", service: "consumer" });
+  const logger = createThreadLogger(start.logLevel, { stage: "process", service: "consumer" });
   const tell = (message: FromShard) => self.postMessage(message);
   let outcome: FromShard = { kind: "stopped" };
   try {

@@ -18,7 +18,7 @@ import { RowBatchPool } from "../lib/process/row_batch_pool.ts";
 import { RingWriter } from "../lib/ring/ring.ts";
 import { openDuckdbPartition } from "../lib/store/duckdb/mod.ts";
 import type { PartitionStore } from "../lib/store/event_store.ts";
-import type { Logger } from "../lib/telemetry/logger.ts";
+import type { ThreadLogger } from "../lib/telemetry/thread_logger.ts";
 import { Assignments } from "./assignments.ts";
 import { playFault } from "./play_fault.ts";
 import type { FromShard, StartShard, Suspect } from "./protocol.ts";
@@ -35,7 +35,7 @@ interface OpenPartition {
 export class ShardLife {
   readonly loop: ShardLoop;
   readonly #start: StartShard;
-  readonly #logger: Logger;
+  readonly #logger: ThreadLogger;
   readonly #tell: (message: FromShard) => void;
   readonly #suspects: () => readonly Suspect[];
   readonly #reader: EventLogReader;
@@ -50,7 +50,7 @@ export class ShardLife {
 
   private constructor(
     start: StartShard,
-    logger: Logger,
+    logger: ThreadLogger,
     tell: (message: FromShard) => void,
     suspects: () => readonly Suspect[],
     reader: EventLogReader,
@@ -99,7 +99,7 @@ export class ShardLife {
   /** Opens what the shard needs to begin. Throws LogError or StoreError. */
   static async begin(
     start: StartShard,
-    logger: Logger,
+    logger: ThreadLogger,
     tell: (message: FromShard) => void,
     suspects: () => readonly Suspect[],
   ): Promise<ShardLife> {

@@ -7,14 +7,14 @@ import type { DeadLetterSink } from "../lib/dead_letter/dead_letter_sink.ts";
 import type { EventLogReader } from "../lib/log/event_log.ts";
 import type { LiveFrame } from "../lib/live/live_collector.ts";
 import { openSqliteLogReader } from "../lib/log/sqlite/mod.ts";
-import type { Logger } from "../lib/telemetry/logger.ts";
+import type { ThreadLogger } from "../lib/telemetry/thread_logger.ts";
 import { kafkaLogging } from "./kafka_logging.ts";
 import type { StartShard } from "./protocol.ts";
 
 /** The reader; on Kafka it has not joined its group yet. Throws LogError. */
 export async function openShardReader(
   { log, partitions, project }: StartShard,
-  logger: Logger,
+  logger: ThreadLogger,
 ): Promise<EventLogReader> {
   if (log.kind === "sqlite") {
     return await openSqliteLogReader({ folder: log.folder, signal: log.signal });
@@ -34,7 +34,7 @@ export async function openShardReader(
 /** The embedded log's letters lie beside the store, Kafka's in their topic. */
 export async function openDeadLetterSink(
   { log, storeFolder }: StartShard,
-  logger: Logger,
+  logger: ThreadLogger,
 ): Promise<DeadLetterSink> {
   if (log.kind === "sqlite") {
     return await openDeadLetterFile({
@@ -61,7 +61,7 @@ export interface LiveTopic {
 /** The topic metrics-data; null on the embedded log, which has no other process to tell. */
 export async function openLiveTopic(
   { log }: StartShard,
-  logger: Logger,
+  logger: ThreadLogger,
 ): Promise<LiveTopic | null> {
   if (log.kind === "sqlite") return null;
   const { TopicProducer } = await import("../lib/log/kafka/mod.ts");

@@ -7,7 +7,7 @@ import type { LogLevel } from "../lib/config/variables.ts";
 import { type EventLogWriter, LogError, type LogErrorCode } from "../lib/log/event_log.ts";
 import type { KafkaLogSettings } from "../lib/log/kafka/settings.ts";
 import { openSqliteLogWriter } from "../lib/log/sqlite/mod.ts";
-import { createLogger } from "../lib/telemetry/logger.ts";
+import { createThreadLogger } from "../lib/telemetry/thread_logger.ts";
 import { kafkaLogging } from "./kafka_logging.ts";
 import { WriterLoop } from "./writer_loop.ts";
 
@@ -125,7 +125,7 @@ async function runWriter(
 async function openLogWriter({ log, logLevel }: WriterStart): Promise<EventLogWriter> {
   if (log.kind === "sqlite") return await openSqliteLogWriter(log);
   const { openKafkaLogWriter } = await import("../lib/log/kafka/mod.ts");
-  const logger = createLogger(logLevel, { stage: "log", service: "ingestion" });
+  const logger = createThreadLogger(logLevel, { stage: "log", service: "ingestion" });
   const logging = kafkaLogging(logger);
   return await openKafkaLogWriter({ settings: log.settings, partitions: log.partitions, logging });
 }

@@ -3,14 +3,13 @@
  * missing. `config.ts` reads them; docs/CONFIGURATION.md lists them, and a test holds the two equal.
  */
 import * as z from "zod";
+import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
+
+export { LOG_LEVELS, type LogLevel };
 
 /** What one process may do; `all` in RTA_ROLES means every one of them. */
 export const ROLES = ["ingestion", "consumer", "analytics", "metrics", "gateway"] as const;
 export type Role = typeof ROLES[number];
-
-/** Levels of the log, most talkative first. */
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-export type LogLevel = typeof LOG_LEVELS[number];
 
 /** One variable. */
 export interface Variable<T> {

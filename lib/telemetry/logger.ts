@@ -12,22 +12,11 @@
  * and cause; other things that hang on it are not.
  */
 import pino, { type DestinationStream, type Logger } from "pino";
-import type { LogLevel } from "../config/variables.ts";
+import type { LogLevel } from "../config/log_levels.ts";
+import { describeError } from "./describe_error.ts";
+import type { LogFields } from "./log_fields.ts";
 
-export type { Logger };
-
-/** The five steps of an event's life; the log field `stage`. */
-export type Stage = "ingest" | "log" | "process" | "store" | "query";
-
-/** What every line of a logger carries. */
-export interface LogFields {
-  readonly stage?: Stage;
-  /** The role that writes. */
-  readonly service?: string;
-}
-
-/** Longest chain of causes that is written with an error. */
-const CAUSES_MAX = 5;
+export type { LogFields, Logger };
 
 /**
  * Makes the logger of a thread; `logger.child({ stage, service })` for its parts.
@@ -44,16 +33,6 @@ export function createLogger(
     base: { ...fields },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: (error) => describeError(error, CAUSES_MAX) },
+    serializers: { err: (error) => describeError(error) },
   }, destination);
-}
-
-function describeError(error: unknown, causesLeft: number): unknown {
-  if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
-  const { name, message, stack, cause } = error;
-  const code = "code" in error ? error.code : undefined;
-  const described: Record<string, unknown> = { type: name, message, stack };
-  if (typeof code === "string" || typeof code === "number") described.code = code;
-  if (cause !== undefined && causesLeft > 0) described.cause = describeError(cause, causesLeft - 1);
-  return described;
 }

@@ -85,8 +85,9 @@ async function checkRefusals(server: TestServer): Promise<void> {
   );
   await waitUntilCounted(server.urls.gateway);
   const cut = `time_range.start=${halfMs + MINUTE_MS / 2}&time_range.end=${halfMs + MINUTE_MS}`;
+  const detail = "rows are not kept: RTA_ROWS=off";
   const refusals = [
-    [`/v1/analytics/users/ada`, "rows are not kept: RTA_ROWS=off"],
+    [`/v1/analytics/users/ada`, detail],
     [
       `/v1/analytics/summary?${cut}`,
       "rows are not kept: RTA_ROWS=off; give a range of whole minutes",
@@ -94,12 +95,39 @@ async function checkRefusals(server: TestServer): Promise<void> {
   ];
   for (const [path, detail] of refusals) {
     const response = await fetch(`${server.urls.gateway}${path}`);
-    const body = await response.json();
-    assert.equal(response.status, 409, JSON.stringify(body));
-    assert.deepEqual([body.code, body.detail], ["rows_not_kept", detail]);
+    await isRefused(response, detail);
+  }
+  const wide = `time_range.start=${startMs}&time_range.end=${startMs + 120 * MINUTE_MS}`;
+  const byRows = [
+    `users?prefix=a`,
+    `summary?${wide}&filters[source]=web`,
+    `timeseries?${wide}&metric=events&group_by=source`,
+  ];
+  for (const question of byRows) {
+    await isRefused(await fetch(`${server.urls.gateway}/v1/analytics/${question}`), detail);
+  }
+  const step = { event_types: ["view"] };
+  const bodies = {
+    funnel: { steps: [{ name: "a", event_type: "view" }, { name: "b", event_type: "view" }] },
+    retention: { granularity: "day", start: step },
+    paths: { from: "view", scope: "user", depth: 2 },
+  };
+  for (const [question, body] of Object.entries(bodies)) {
+    const response = await fetch(`${server.urls.gateway}/v1/analytics/${question}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    await isRefused(response, detail);
   }
   const { total_events } = await summary(server);
   assert.equal(total_events, "8");
+}
+
+async function isRefused(response: Response, detail: string): Promise<void> {
+  const body = await response.json();
+  assert.equal(response.status, 409, `${response.url}: ${JSON.stringify(body)}`);
+  assert.deepEqual([body.code, body.detail], ["rows_not_kept", detail]);
 }
 
 async function send(server: TestServer, events: readonly SentEvent[]): Promise<void> {
