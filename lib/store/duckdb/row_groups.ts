@@ -7,6 +7,7 @@
  * or hours mostly, and a group that lies in several cells of the grid comes in as many parts.
  */
 
+import type { Subject } from "../../query/filter/filter.ts";
 import { bucketAt } from "../../query/plan_tiles.ts";
 import { BINS_PER_LOG2 } from "../../sketch/ddsketch.ts";
 import type { GroupedRows, GroupScan, GroupSplit } from "../event_store.ts";
