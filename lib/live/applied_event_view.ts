@@ -1,17 +1,22 @@
 /**
- * An event that is being applied, as filters see it. Texts are made and properties are parsed only
- * when a filter asks for them, once for all filters.
+ * An event that is being applied, as filters see it. Texts are made and properties are looked for
+ * only when a filter asks for them.
  */
 import type { PropertyValue } from "../event/event.ts";
 import { decodeUtf8 } from "../event/text_coding.ts";
+import { findProperty, quotedName } from "./find_property.ts";
 import type { AppliedEvent } from "../process/record_tap.ts";
 import type { EventView } from "../query/filter/match_filter.ts";
 
+/** More names than this are not remembered. */
+const NAMES_MAX = 1_000;
 const NO_PROPERTIES: Readonly<Record<string, PropertyValue>> = Object.freeze({});
 
 /** Made once, and pointed at one event after the other. */
 export class AppliedEventView implements EventView {
   #event!: AppliedEvent;
+  /** Names of properties as they stand in the bytes. */
+  readonly #names = new Map<string, Uint8Array | null>();
   #properties: Readonly<Record<string, PropertyValue>> | null = null;
 
   /** Looks at this event from now on. */
@@ -60,6 +65,20 @@ export class AppliedEventView implements EventView {
   get amount(): number | null {
     const { amount } = this.#event.scan;
     return Number.isNaN(amount) ? null : amount;
+  }
+
+  propertyOf(key: string): PropertyValue | null {
+    let name = this.#names.get(key);
+    if (name === undefined) {
+      // Keys are those of definitions: forgotten now and then, lest old ones stay for ever.
+      if (this.#names.size >= NAMES_MAX) this.#names.clear();
+      this.#names.set(key, name = quotedName(key));
+    }
+    const { scan, bytes } = this.#event;
+    if (scan.propertiesStart < 0) return null;
+    if (name !== null) return findProperty(bytes, scan.propertiesStart, scan.propertiesEnd, name);
+    const { properties } = this;
+    return Object.hasOwn(properties, key) ? properties[key] : null;
   }
 
   get properties(): Readonly<Record<string, PropertyValue>> {

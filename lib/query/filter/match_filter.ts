@@ -26,6 +26,8 @@ export interface EventView {
   readonly amount: number | null;
   /** Without nulls; an object without a prototype, or one whose own keys alone count. */
   readonly properties: Readonly<Record<string, PropertyValue>>;
+  /** One of them, where that costs less than having them all; null = there is none. */
+  propertyOf?(key: string): PropertyValue | null;
 }
 
 /** Whether the event matches; every event matches null. */
@@ -63,6 +65,7 @@ export function matchesValue(condition: Condition, value: PropertyValue | null):
 /** What an event has of a subject; null = nothing. */
 export function valueOf(subject: Subject, event: EventView): PropertyValue | null {
   if (subject.kind === "field") return FIELD_VALUES[subject.name](event);
+  if (event.propertyOf !== undefined) return event.propertyOf(subject.key);
   const { properties } = event;
   return Object.hasOwn(properties, subject.key) ? properties[subject.key] : null;
 }
