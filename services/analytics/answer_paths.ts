@@ -5,12 +5,14 @@
  */
 
 import { PATH_BRANCHES_DEFAULT, PATH_DEPTH_DEFAULT } from "../../lib/config/limits.ts";
+import { macrotask } from "../../lib/process/macrotask.ts";
 import { type Filter, propertyKeys } from "../../lib/query/filter/filter.ts";
 import { EXACT } from "../../lib/query/metric.ts";
 import {
   keptPaths,
-  mergePaths,
+  mergePathsInSteps,
   type PathNode,
+  type PathsSum,
   shownPaths,
   type TypesLeftOut,
 } from "../../lib/query/paths/path_tree.ts";
@@ -111,12 +113,26 @@ async function askPaths(
   for (;;) {
     const { partials, ...reach } = await askRows(question, ports, signal);
     for (const { trouble } of partials) refuseTrouble(trouble);
-    const sum = mergePaths(partials, question.depth);
+    const sum = await mergedInSteps(partials, question.depth, signal);
     const root = shownPaths(sum, branches, leftOut);
     if (sum.depth === question.depth) return { root, reach };
     const kept = keptPaths(root);
     leftOut = kept.leftOut;
     question = { ...question, kept: kept.nodes, keptDepth: sum.depth };
+  }
+}
+
+/** The trees together, without holding up the requests of others. */
+async function mergedInSteps(
+  partials: readonly PathsPartial[],
+  depth: number,
+  signal: AbortSignal,
+): Promise<PathsSum> {
+  const steps = mergePathsInSteps(partials, depth);
+  for (let step = steps.next();; step = steps.next()) {
+    if (step.done) return step.value;
+    await macrotask();
+    signal.throwIfAborted();
   }
 }
 

@@ -28,8 +28,23 @@ export interface PathsSum {
   readonly trie: PathTrie;
 }
 
+/** Nodes that are added without a pause: about a millisecond of work. */
+const MERGED_AT_ONCE = 8_192;
+
 /** Adds up the trees as deep as all of them are counted. None of them may be in trouble. */
 export function mergePaths(partials: readonly PathsPartial[], depth: number): PathsSum {
+  const steps = mergePathsInSteps(partials, depth);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same, pausing again and again: hundreds of thousands of nodes would hold up a thread. */
+export function* mergePathsInSteps(
+  partials: readonly PathsPartial[],
+  depth: number,
+): Generator<void, PathsSum> {
   const whole = Math.min(depth, ...partials.map((partial) => partial.depth));
   const types: string[] = [];
   const numbers = new Map<string, number>();
@@ -43,6 +58,7 @@ export function mergePaths(partials: readonly PathsPartial[], depth: number): Pa
     const level = new Uint8Array(parent.length);
     const nodes = new Int32Array(parent.length);
     for (let i = 0; i < parent.length; i++) {
+      if (i % MERGED_AT_ONCE === MERGED_AT_ONCE - 1) yield;
       if (i > 0) {
         level[i] = level[parent[i]] + 1;
         if (level[i] > whole) continue;
@@ -65,16 +81,16 @@ export function shownPaths(
   leftOut: TypesLeftOut,
 ): PathNode {
   const nodes = trie.nodes();
-  const children = Array.from(nodes.parent, (): number[] => []);
-  nodes.parent.forEach((parent, node) => parent >= 0 && children[parent].push(node));
+  const childrenOf = childLists(nodes.parent);
   const shown = (node: number, type: string, path: string): PathNode => {
-    const named = children[node].filter((child) => nodes.type[child] !== OTHER_TYPE)
+    const children = childrenOf(node);
+    const named = children.filter((child) => nodes.type[child] !== OTHER_TYPE)
       .map((child) => ({ child, name: types[nodes.type[child]] }))
       .filter(({ child }) => nodes.occurrences[child] > 0)
       .sort((a, b) =>
         nodes.occurrences[b.child] - nodes.occurrences[a.child] || (a.name < b.name ? -1 : 1)
       );
-    const closed = children[node].find((child) => nodes.type[child] === OTHER_TYPE);
+    const closed = children.find((child) => nodes.type[child] === OTHER_TYPE);
     const rest = named.slice(branches);
     const kept = named.slice(0, branches);
     return {
@@ -93,6 +109,21 @@ export function shownPaths(
     };
   };
   return shown(0, "", "");
+}
+
+/** Children by parent, as chains: most nodes are never shown, and need no list of their own. */
+function childLists(parent: Int32Array): (node: number) => number[] {
+  const first = new Int32Array(parent.length);
+  const next = new Int32Array(parent.length);
+  for (let node = parent.length - 1; node > 0; node--) {
+    next[node] = first[parent[node]];
+    first[parent[node]] = node;
+  }
+  return (node) => {
+    const children: number[] = [];
+    for (let child = first[node]; child !== 0; child = next[child]) children.push(child);
+    return children;
+  };
 }
 
 /** The shown tree as a question keeps it, and what it leaves out. */
