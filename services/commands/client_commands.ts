@@ -1,9 +1,10 @@
-/** `rta import`, `generate`, `example`, `dlq`, `query`: what they take on the command line. */
+/** `rta import`, `generate`, `example`, `dlq`, `query`, `export`, `sql`: what they take on the command line. */
 import process from "node:process";
 import { type Command, InvalidArgumentError } from "commander";
 import { runCommand } from "./command_io.ts";
 import { dlqDropCommand, dlqListCommand, dlqReplayCommand, dlqShowCommand } from "./dlq_command.ts";
 import { exampleCommand } from "./example_command.ts";
+import { addExportCommands } from "./export_commands.ts";
 import { generateCommand } from "./generate_command.ts";
 import { importCommand } from "./import_command.ts";
 import { addQueryCommands } from "./query_commands.ts";
@@ -15,6 +16,7 @@ export function addClientCommands(rta: Command): void {
   addExample(rta);
   addDlq(rta);
   addQueryCommands(rta);
+  addExportCommands(rta);
 }
 
 function addImport(rta: Command): void {

@@ -39,6 +39,7 @@ export async function withQueryClient(
   { url, apiKey, json, csv }: QueryOptions,
   io: CommandIo,
   use: (client: QueryClient) => Promise<number>,
+  name = "rta query",
 ): Promise<number> {
   try {
     if (json && csv) throw new QueryError("--json or --csv, not both");
@@ -48,7 +49,7 @@ export async function withQueryClient(
   } catch (error) {
     if (io.signal.aborted && error === io.signal.reason) return EXIT_INTERRUPTED;
     if (!(error instanceof QueryError) && !(error instanceof ImportError)) throw error;
-    io.stderr.write(`rta query: ${clean(error.message)}\n`);
+    io.stderr.write(`${name}: ${clean(error.message)}\n`);
     return EXIT_NOT_DONE;
   }
 }
