@@ -423,6 +423,7 @@ class Platform implements Served {
     const { bufferedBytes, paused } = this.#pool?.intake ?? { bufferedBytes: 0, paused: [] };
     this.#metrics.bufferedBytes.set(bufferedBytes);
     this.#metrics.pausedPartitions.set(paused.length);
+    this.#metrics.liveStreams.set(this.#streams.open);
     this.#letters?.refresh().catch((error) => {
       this.#logger.warn({ err: error }, "the dead letters can't be counted");
     });

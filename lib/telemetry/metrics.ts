@@ -172,6 +172,11 @@ function declareIntakeMetrics(registry: Registry) {
       help: "Partitions that are not fetched from Kafka for now, because too much waits",
       registers,
     }),
+    liveStreams: new Gauge({
+      name: "rta_live_streams",
+      help: "Live streams that are open, event tails included",
+      registers,
+    }),
     deadLetters: new Counter({
       name: "rta_dead_letters_total",
       help: "Lines of the log that were set aside as dead letters, by reason code",

@@ -239,6 +239,10 @@ Deno.test("serve ends live streams when it stops, and their readers are told", a
   await using socket = await LiveClient.openSocket(url);
   await using tail = await LiveClient.openSocket(`${server.urls.analytics}/v1/live/events`);
   const clients = [client, socket, tail];
+  await waitUntil(async () => {
+    const metrics = await (await fetch(`${server.urls.analytics}/metrics`)).text();
+    return /^rta_live_streams 3$/m.test(metrics);
+  }, { what: "three streams in the metrics" });
   for (const each of clients) await each.waitFor("a first message", () => true);
   assert.equal(await server.stop(), EXIT_OK);
   for (const each of clients) {
