@@ -100,11 +100,14 @@ export class DDSketch {
    */
   addRun(count: number, sum: number, min: number, max: number): void {
     const nearest = min < 0 ? max : min;
-    if (nearest >= MAGNITUDE_MIN) (this.#positive ??= new Bins()).add(indexOf(nearest), count);
-    else if (nearest <= -MAGNITUDE_MIN) {
-      (this.#negative ??= new Bins()).add(indexOf(-nearest), count);
-    } else this.#zeros += count;
     this.#count += count;
+    if (Math.abs(nearest) < MAGNITUDE_MIN) {
+      this.#zeros += count;
+      this.#widen(0, 0);
+      return;
+    }
+    const bins = nearest > 0 ? this.#positive ??= new Bins() : this.#negative ??= new Bins();
+    bins.add(indexOf(Math.abs(nearest)), count);
     this.#sum += sum;
     this.#widen(min, max);
   }

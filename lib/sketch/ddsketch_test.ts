@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LogCollapsingLowestDenseDDSketch } from "@datadog/sketches-js";
 import fc from "fast-check";
-import { DDSketch, RELATIVE_ACCURACY } from "./ddsketch.ts";
+import { BINS_PER_LOG2, DDSketch, RELATIVE_ACCURACY } from "./ddsketch.ts";
 import { BINS_MAX } from "./ddsketch_bins.ts";
 
 const QUANTILES = [0, 0.01, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1];
@@ -299,4 +299,31 @@ Deno.test("decode() answers or throws SketchError when bytes are arbitrary or mu
     }),
     { numRuns: 3000 },
   );
+});
+
+Deno.test("addRun() of a bin's numbers equals add() of each", () => {
+  const numbers = fc.array(
+    fc.oneof(
+      fc.constantFrom(0, -0, 5, 5.01, -3, 1e-300, 1e300),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+    ),
+    { maxLength: 50 },
+  );
+  fc.assert(fc.property(numbers, (list) => {
+    const [whole, runs] = [new DDSketch(), new DDSketch()];
+    for (const number of list) whole.add(number);
+    const byBin = Map.groupBy(
+      list,
+      (number) =>
+        `${Math.sign(number) + 0} ${Math.ceil(Math.log2(Math.abs(number)) * BINS_PER_LOG2)}`,
+    );
+    for (const bin of byBin.values()) {
+      const sum = bin.reduce((total, each) => total + each, 0);
+      runs.addRun(bin.length, sum, Math.min(...bin), Math.max(...bin));
+    }
+    assert.equal(runs.count, whole.count);
+    for (const q of [0, 0.25, 0.5, 0.9, 1]) {
+      assert.equal(runs.quantile(q) + 0, whole.quantile(q) + 0);
+    }
+  }));
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { PropertyValue } from "../../event/event.ts";
-import { allOf, type Filter, isOfType, propertyKeys } from "./filter.ts";
+import { allOf, type Filter, isOfType, propertyKeys, typesOf } from "./filter.ts";
 import { type EventView, matchesFilter } from "./match_filter.ts";
 import { parseFilter } from "./parse_filter.ts";
 
@@ -122,4 +122,28 @@ Deno.test("propertyKeys() names each property once", () => {
   ], "f");
   assert(parsed.ok);
   assert.deepEqual([...propertyKeys(parsed.filter)], ["a", "type"]);
+});
+
+Deno.test("typesOf() tells the types of a filter that asks for nothing else", () => {
+  const either = (...filters: Filter[]): Filter => ({ kind: "or", filters });
+  assert.equal(typesOf(null), null);
+  assert.deepEqual(typesOf(isOfType(["a", "b", "a"])), ["a", "b"]);
+  assert.deepEqual(typesOf(allOf([isOfType(["a", "b"]), isOfType(["b", "c"])])), ["b"]);
+  assert.deepEqual(typesOf(allOf([isOfType(["a"]), isOfType(["c"])])), []);
+  assert.deepEqual(typesOf(either(isOfType(["a"]), isOfType(["b"]))), ["a", "b"]);
+  assert.equal(typesOf({ kind: "and", filters: [] }), null);
+  assert.equal(typesOf(either(isOfType(["a"]), { kind: "and", filters: [] })), null);
+  assert.deepEqual(typesOf({ kind: "or", filters: [] }), []);
+  for (
+    const other of [
+      isOfType(["EVENT_TYPE_USER"]),
+      isOfType(["a", "EVENT_TYPE_USER"]),
+      filterOf("type", "neq", "a"),
+      filterOf("country", "eq", "a"),
+      filterOf("type", "starts_with", "a"),
+    ]
+  ) {
+    assert.equal(typesOf(other), undefined, JSON.stringify(other));
+    assert.equal(typesOf(allOf([isOfType(["a"]), other])), undefined);
+  }
 });
