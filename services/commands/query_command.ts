@@ -57,7 +57,7 @@ export async function withQueryClient(
 /** What an answer says of itself, a line each; nothing where all is exact and complete. */
 export function qualityText(answer: Json): string {
   const { notes, complete, complete_until: until, missing_partitions: missing, accuracy } = answer;
-  const { next_page_token: token } = answer;
+  const { next_page_token: token, next_sessions_page_token: sessionsToken } = answer;
   const lines = Array.isArray(notes) ? notes.map((note) => `note: ${note}`) : [];
   if (complete === false) {
     const without = Array.isArray(missing) ? `, without partitions ${missing.join(", ")}` : "";
@@ -70,6 +70,9 @@ export function qualityText(answer: Json): string {
   }
   if (typeof token === "string" && token !== "") {
     lines.push(`there are more: --page-token ${token}`);
+  }
+  if (typeof sessionsToken === "string" && sessionsToken !== "") {
+    lines.push(`there are more sessions: --sessions-page-token ${sessionsToken}`);
   }
   return lines.map((line) => `${clean(line)}\n`).join("");
 }

@@ -10,6 +10,7 @@ import { funnelKind } from "./query_funnel.ts";
 import type { QueryKind, QueryOptions } from "./query_kind.ts";
 import { pathsKind } from "./query_paths.ts";
 import { retentionKind, stickinessKind } from "./query_retention.ts";
+import { userKind, usersKind } from "./query_users.ts";
 
 const HOUR_MS = 3_600_000;
 const START_MS = Date.parse("2026-01-05T00:00:00Z");
@@ -251,5 +252,34 @@ Deno.test("pathsKind shows what came next as a tree, as CSV each path", async ()
     const csv = await run(pathsKind, { ...DAY, before: "buy", scope: "user", csv: true });
     assert.match(csv.out, /^view,2,1,2,2\r$/m);
     assert.match((await run(pathsKind, DAY)).err, /--after an event or --before one/);
+  });
+});
+
+Deno.test("userKind shows the profile, metrics and what else is asked for", async () => {
+  await withShop(async (run) => {
+    const { code, out, err } = await run(userKind, DAY, "ada");
+    assert.deepEqual([code, err], [EXIT_DONE, ""]);
+    assert.match(out, /^User ada\n/);
+    assert.match(out, /^ {2}2026-01-05T01:00:00Z +2026-01-05T02:00:00Z +2 +2$/m);
+    assert.match(out, /^ {2}country +DE$/m);
+    const all = await run(userKind, { ...DAY, events: true, sessions: true }, "ada");
+    assert.match(all.out, /^ {2}2026-01-05T02:00:00Z +buy +ada-2 +1,200\.5 +country=DE$/m);
+    assert.match(all.out, /^ {2}[0-9a-f]{16} +2026-01-05T01:00:00Z +0 s +1 +view +view$/m);
+    const paged = await run(userKind, { ...DAY, events: true, limit: 1, csv: true }, "ada");
+    assert.match(paged.out, /^time,type,id,amount,properties\r\n2026-01-05T02:00:00Z,buy,/);
+    assert.match(paged.err, /^there are more: --page-token \S+\n$/);
+    const views = await run(userKind, { ...DAY, events: true, type: ["view"], csv: true }, "ada");
+    assert.match(views.out, /^[^\n]+\n2026-01-05T01:00:00Z,view,ada-1,,\r\n$/);
+    const nobody = await run(userKind, DAY, "eve/..");
+    assert.match(nobody.err, /^rta query: not_found: /);
+  });
+});
+
+Deno.test("usersKind finds users by the beginning of their id", async () => {
+  await withShop(async (run) => {
+    const { out } = await run(usersKind, {}, "a");
+    assert.match(out, /^ {2}ada +2026-01-05T01:00:00Z +2026-01-05T02:00:00Z +2$/m);
+    assert.doesNotMatch(out, /bob/);
+    assert.match((await run(usersKind, { limit: 1 })).err, /^there are more: --page-token \S+\n$/);
   });
 });

@@ -106,12 +106,13 @@ function addRetention(query: Command): void {
 
 function addUsers(query: Command): void {
   asked(
-    zoned(ranged(query.command("user <id>")))
+    zoned(counted(query.command("user <id>")))
       .description("one user: profile, metrics, sessions, events")
-      .option("--events", "the events in the range, newest first")
+      .option("--events", "the events in the range, newest first; of a type, by a filter")
       .option("--sessions", "the sessions that begin in the range, newest first")
       .option("--limit <count>", "on a page", wholeNumber)
-      .option("--page-token <token>", "the page of events after this one"),
+      .option("--page-token <token>", "the page of events after this one")
+      .option("--sessions-page-token <token>", "the page of sessions after this one"),
     userKind,
   );
   asked(

@@ -18,12 +18,13 @@ interface UserOptions extends QueryOptions {
   readonly sessions?: boolean;
   readonly limit?: number;
   readonly pageToken?: string;
+  readonly sessionsPageToken?: string;
 }
 
 /** `GET /v1/analytics/users/{user_id}`. */
 export const userKind: QueryKind = {
   request(options: UserOptions, nowMs, userId) {
-    const { events, sessions, limit, pageToken, tz } = options;
+    const { events, sessions, limit, pageToken, sessionsPageToken, tz } = options;
     return {
       path: `/v1/analytics/users/${encodeURIComponent(userId)}`,
       parameters: {
@@ -32,7 +33,9 @@ export const userKind: QueryKind = {
           include_events: events ? "true" : undefined,
           include_sessions: sessions ? "true" : undefined,
           limit: limit === undefined ? undefined : String(limit),
+          sessions_limit: sessions && limit !== undefined ? String(limit) : undefined,
           page_token: pageToken,
+          sessions_page_token: sessionsPageToken,
           tz,
         }),
       },

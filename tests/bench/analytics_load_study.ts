@@ -81,7 +81,7 @@ async function askAllKinds(
   const order: QueryOrder = { gateway, ...range, warmUp: rollupWarmUp, queries };
   const rollups = await runBenchProcess<QueryLatencies>("query_client.ts", order, deadlineMs);
   for (const kind of QUERY_KINDS) medians.set(kind, median(rollups[kind]));
-  medians.set("user", median(await askUsers(context, gateway, serial)));
+  medians.set("user", median(await askUsers(context, gateway, serial, false)));
   const list = (count: number, nth: number) =>
     analyticsQuestions(range.startMs, range.endMs, count, nth);
   const questions = list(each, serial);

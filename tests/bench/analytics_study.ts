@@ -108,7 +108,7 @@ async function oneRun(context: BenchContext, run: Run): Promise<void> {
       await withPlatform(context, { ...folders, env }, async ({ urls, pid }) => {
         const order: QuestionOrder = { gateway: urls.gateway, ...lists("platform") };
         results.set("platform", await runBenchProcess("question_client.ts", order, deadlineMs));
-        if (run.withUsers) found.users.push(await askUsers(context, urls.gateway, run.run));
+        if (run.withUsers) found.users.push(await askUsers(context, urls.gateway, run.run, true));
         found.peaksMb.push(readProcessMemory(pid).peakMb);
       });
     },
@@ -141,14 +141,19 @@ async function oneRun(context: BenchContext, run: Run): Promise<void> {
   context.say(`analytics, run ${run.run + 1}: ${sayRun(found, kinds)}`);
 }
 
-/** Asks for users as `user_client.ts` does; gives the latencies, ms. */
+/**
+ * Asks for users as `user_client.ts` does; gives the latencies, ms.
+ *
+ * @param whole whether there are no events but those of the month
+ */
 export function askUsers(
   context: BenchContext,
   gateway: string,
   seed: number,
+  whole: boolean,
 ): Promise<number[]> {
   const { queries } = context.settings;
-  const order: UserOrder = { gateway, ...range, warmUp: userWarmUp, queries, seed };
+  const order: UserOrder = { gateway, ...range, warmUp: userWarmUp, queries, seed, whole };
   return runBenchProcess<number[]>("user_client.ts", order, deadlineMs);
 }
 
