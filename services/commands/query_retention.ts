@@ -79,7 +79,7 @@ function matrixTable(answer: Json): AnswerTable {
   const totals = objectIn(answer, "totals");
   const count = Math.max(0, ...cohorts.map((cohort) => listIn(cohort, "periods").length));
   const cells = (row: Json) => {
-    const shares = listIn(row, "periods").map(shareText);
+    const shares = listIn(row, "periods").map((cell) => shareText(cell, row));
     return [...shares, ...Array<string>(Math.max(0, count - shares.length)).fill("")];
   };
   return {
@@ -104,10 +104,13 @@ function matrixTable(answer: Json): AnswerTable {
   };
 }
 
-/** The share of those who came back; of all cohorts together only what is over is counted. */
-function shareText(cell: Json): string {
+/**
+ * The share of a cohort's users who came back; of all cohorts together each period has a size of its
+ * own, that of the cohorts for which it is over.
+ */
+function shareText(cell: Json, cohort: Json): string {
   const rate = numberIn(cell, "rate") ?? 0;
-  if (cell.cohorts === 0) return "-";
+  if ((numberIn(cell, "size") ?? numberIn(cohort, "size")) === 0) return "-";
   return `${cell.complete === false ? OPEN : ""}${(100 * rate).toFixed(1)} %`;
 }
 

@@ -22,6 +22,7 @@ import {
   type Question,
   type SummaryAnswer,
 } from "../../services/commands/platform_answers.ts";
+import { breakdownKind } from "../../services/commands/query_breakdown.ts";
 import type { Json } from "../../services/commands/query_client.ts";
 import { queryCommand } from "../../services/commands/query_command.ts";
 import { funnelKind } from "../../services/commands/query_funnel.ts";
@@ -107,7 +108,7 @@ async function answerTo(kind: QueryKind, options: QueryOptions, url: string): Pr
   return answer;
 }
 
-/** The funnel and the retention of the example are those of plain SQL over the file. */
+/** Funnel, retention and breakdowns are those of plain SQL over the file. */
 async function assertAnswersOfSql(gateway: string, file: string): Promise<void> {
   const sql = await ClickstreamSql.open(file);
   try {
@@ -129,6 +130,15 @@ async function assertAnswersOfSql(gateway: string, file: string): Promise<void> 
       users: Array.from({ length: found[index].users.length }, (_, k) => cohort.users[k] ?? 0),
     }));
     assert.deepEqual(found, expected);
+
+    for (const [by, metric] of [["platform", "events"], ["acquisition_channel", "users"]]) {
+      const options = { from: EXAMPLE_START, to: EXAMPLE_END, by: [by], metric };
+      const breakdown = await answerTo(breakdownKind, options, gateway);
+      type Group = { labels: Record<string, string>; value: number };
+      const groups = (breakdown.groups as Group[]).map(({ labels, value }) => [labels[by], value]);
+      assert.deepEqual(groups, await sql.breakdown(by, metric === "users"));
+      assert.equal(breakdown.other, null);
+    }
   } finally {
     sql.close();
   }
