@@ -240,7 +240,10 @@ export interface RowLabel {
   readonly of: Filter;
 }
 
-/** Some rows of a scan; what was not asked for is null. */
+/**
+ * Some rows of a scan, to be read before the call that is given them returns; what was not asked for
+ * is null.
+ */
 export interface ScannedRows {
   readonly count: number;
   /** Event types by series id; the same for all rows of a scan. */

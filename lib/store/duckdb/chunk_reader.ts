@@ -1,7 +1,8 @@
 /**
  * Reads one data chunk of a result: numeric columns in bulk, strings and blobs one at a time.
  *
- * Everything is copied out of native memory, so values may be kept after the next chunk.
+ * Everything is copied out of native memory, so values may be kept after the next chunk; but for
+ * the views, which spare large scans the copy.
  */
 
 import { type DataChunk, native, STRING_BYTES, STRING_INLINE_MAX } from "./native.ts";
@@ -40,9 +41,19 @@ export class ChunkReader {
     return new Uint32Array(this.#bytes(column, 8).buffer);
   }
 
+  /** The same in DuckDB's own memory: only until the next chunk. */
+  pairsView(column: number): Uint32Array {
+    return new Uint32Array(this.#view(column, 8).buffer);
+  }
+
+  /** An INTEGER column in DuckDB's own memory: only until the next chunk. */
+  int32View(column: number): Int32Array {
+    return new Int32Array(this.#view(column, 4).buffer);
+  }
+
   /** A BIGINT or TIMESTAMP_MS column as numbers: exact up to 2^53. */
   int64(column: number): Float64Array {
-    const words = new Int32Array(this.#bytes(column, 8).buffer);
+    const words = new Int32Array(this.#view(column, 8).buffer);
     const values = new Float64Array(this.count);
     for (let i = 0; i < this.count; i++) {
       values[i] = words[2 * i + 1] * WORD + (words[2 * i] >>> 0);
@@ -133,8 +144,13 @@ export class ChunkReader {
   }
 
   #bytes(column: number, size: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#view(column, size));
+  }
+
+  /** A column's bytes where they lie: the whole of a buffer that is DuckDB's. */
+  #view(column: number, size: number): Uint8Array {
     const vector = native.data_chunk_get_vector(this.#chunk, column);
-    return new Uint8Array(native.vector_get_data(vector, size * this.count));
+    return native.vector_get_data(vector, size * this.count);
   }
 
   /** Bits of the valid rows, or null when all are. */

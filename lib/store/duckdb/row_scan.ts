@@ -167,23 +167,23 @@ class RowReader {
     const { columns, matches, values, checksOrder, label } = this.#scan;
     const at = (column: RowColumn) => 1 + columns.indexOf(column);
     const has = (column: RowColumn) => columns.includes(column);
-    const series = chunk.int32(0);
+    const series = chunk.int32View(0);
     let next = 1 + columns.length;
     return {
       count: chunk.count,
       types: this.#types,
       series,
       seq: has("seq") ? chunk.int64(at("seq")) : null,
-      userHash: has("user_hash") ? chunk.pairs(at("user_hash")) : null,
-      sessionHash: has("session_hash") ? chunk.pairs(at("session_hash")) : null,
+      userHash: has("user_hash") ? chunk.pairsView(at("user_hash")) : null,
+      sessionHash: has("session_hash") ? chunk.pairsView(at("session_hash")) : null,
       timestampMs: has("timestamp") ? chunk.int64(at("timestamp")) : null,
       amount: has("amount") ? chunk.float64(at("amount")) : null,
       match: matches.length === 0
         ? null
         : this.#bits !== null
         ? bitsOf(series, this.#bits)
-        : chunk.int32(next++),
-      inOrder: checksOrder ? this.#order.continues(chunk.pairs(next++)) : null,
+        : chunk.int32View(next++),
+      inOrder: checksOrder ? this.#order.continues(chunk.pairsView(next++)) : null,
       values: values.map((subject) => readTexts(chunk, next++, subject, this.#types)),
       label: label === undefined
         ? null
