@@ -104,6 +104,11 @@ export function exportRoutes(options: ExportRoutesOptions): OpenAPIHono {
     running++;
     try {
       const { blocks, ...found } = await answerExport(request, ports, end.signal);
+      const headers = headersOf(request.format, found);
+      if (context.req.method === "HEAD") {
+        release();
+        return new Response(null, { headers });
+      }
       const body = pullStream(blocks, {
         idleMs: EXPORT_IDLE_MS,
         abort: (reason) => end.abort(reason),
@@ -112,7 +117,7 @@ export function exportRoutes(options: ExportRoutesOptions): OpenAPIHono {
           if (failure !== null) onCut(failure);
         },
       });
-      return new Response(body, { headers: headersOf(request.format, found) });
+      return new Response(body, { headers });
     } catch (error) {
       release();
       throw error;

@@ -127,6 +127,8 @@ export class SqlProcess {
       child = new Deno.Command(Deno.execPath(), {
         args: [
           "run",
+          "--frozen",
+          "--cached-only",
           "--no-prompt",
           "--allow-ffi",
           "--allow-read",
@@ -134,7 +136,9 @@ export class SqlProcess {
           "--allow-sys=setPriority",
           ENTRY,
         ],
+        // Settings of this process may hold secrets.
         clearEnv: true,
+        env: keptEnvironment(),
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",
@@ -225,6 +229,16 @@ export class SqlProcess {
       // It has ended by itself.
     }
   }
+}
+
+/** What Deno itself looks for: where its caches are. */
+function keptEnvironment(): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const name of ["DENO_DIR", "HOME"]) {
+    const value = Deno.env.get(name);
+    if (value !== undefined) kept[name] = value;
+  }
+  return kept;
 }
 
 /** How much of stderr is kept for messages, characters. */

@@ -261,6 +261,12 @@ Deno.test("an export whose client leaves ends, and gives its place free", async 
 Deno.test("a fifth export at a time is refused", async () => {
   await using server = await startServer({ env: { RTA_PARTITIONS: "2" } });
   await sendMuch(server, 40);
+  for (let round = 0; round < 8; round++) {
+    const url = `${server.urls.gateway}/v1/export?format=csv`;
+    const head = await fetch(url, { method: "HEAD" });
+    assert.equal(head.status, 200, "headers alone take no place");
+    assert.match(head.headers.get("content-type")!, /^text\/csv/);
+  }
   const connections = await Promise.all([1, 2, 3, 4].map(() => rawExport(server)));
   for (const connection of connections) await connection.read(new Uint8Array(1_000));
   const refused = await exported(server);
