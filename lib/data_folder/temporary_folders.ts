@@ -12,28 +12,27 @@ const ROOT = "temporary";
 const LOCK = "in-use";
 
 export class TemporaryFolders {
-  /** This process's folder: absolute. */
-  readonly path: string;
-  readonly #lock: Deno.FsFile;
+  readonly #root: string;
+  #own: { readonly path: string; readonly lock: Deno.FsFile } | null = null;
   #next = 1;
 
-  private constructor(path: string, lock: Deno.FsFile) {
-    this.path = path;
-    this.#lock = lock;
+  private constructor(root: string) {
+    this.#root = root;
   }
 
-  /** Makes this process's folder, and removes those of processes that are gone. */
+  /** Removes the folders of processes that are gone; needs no room on the disk. */
   static open(dataFolder: string): TemporaryFolders {
     const root = `${dataFolder}/${ROOT}`;
-    Deno.mkdirSync(root, { recursive: true });
-    // Two processes that start at once could take a folder without its lock for left behind.
-    using gate = Deno.openSync(`${root}/lock`, { create: true, write: true });
-    gate.lockSync(true);
-    removeLeftBehind(root);
-    const path = Deno.realPathSync(Deno.makeTempDirSync({ dir: root }));
-    const lock = Deno.openSync(`${path}/${LOCK}`, { create: true, write: true });
-    lock.tryLockSync(true);
-    return new TemporaryFolders(path, lock);
+    if (isThere(root)) {
+      using _ = lockRoot(root);
+      removeLeftBehind(root);
+    }
+    return new TemporaryFolders(root);
+  }
+
+  /** This process's folder, absolute; made when it is first asked for. */
+  get path(): string {
+    return (this.#own ??= makeOwn(this.#root)).path;
   }
 
   /** A new folder. `await using` removes it with all that is in it. */
@@ -45,8 +44,9 @@ export class TemporaryFolders {
 
   /** Removes everything. */
   async close(): Promise<void> {
-    this.#lock.close();
-    await remove(this.path);
+    if (this.#own === null) return;
+    this.#own.lock.close();
+    await remove(this.#own.path);
   }
 }
 
@@ -54,6 +54,32 @@ export class TemporaryFolders {
 export interface TemporaryFolder extends AsyncDisposable {
   /** Absolute. */
   readonly path: string;
+}
+
+/** Two processes that start at once could take a folder without its lock for one left behind. */
+function lockRoot(root: string): Deno.FsFile {
+  const gate = Deno.openSync(`${root}/lock`, { create: true, write: true });
+  gate.lockSync(true);
+  return gate;
+}
+
+function makeOwn(root: string) {
+  Deno.mkdirSync(root, { recursive: true });
+  using _ = lockRoot(root);
+  const path = Deno.realPathSync(Deno.makeTempDirSync({ dir: root }));
+  const lock = Deno.openSync(`${path}/${LOCK}`, { create: true, write: true });
+  lock.tryLockSync(true);
+  return { path, lock };
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function removeLeftBehind(root: string): void {

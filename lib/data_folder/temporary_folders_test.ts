@@ -29,11 +29,14 @@ Deno.test("TemporaryFolders() removes what a process that is gone left behind, a
     const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     const left = (await reader.read()).value!.trim();
     const mine = TemporaryFolders.open(data);
+    assert.deepEqual(foldersIn(`${data}/temporary`).length, 1, "none before it is needed");
+    await mine.make();
     assert.equal(foldersIn(`${data}/temporary`).length, 2, "the other one lives");
     child.kill("SIGKILL");
     await child.status;
     await reader.cancel();
     const next = TemporaryFolders.open(data);
+    await next.make();
     assert.throws(() => Deno.statSync(left), Deno.errors.NotFound);
     assert.equal(foldersIn(`${data}/temporary`).length, 2);
     await mine.close();

@@ -34,7 +34,7 @@ export class ExportDesk {
 
   constructor({ dataFolder, ports, sqlOff, bodies, projectOf, onCut }: ExportDeskOptions) {
     const folders = this.#folders = TemporaryFolders.open(dataFolder);
-    const engine = this.#engine = new SqlProcess(folders.path);
+    const engine = this.#engine = new SqlProcess(() => folders.path);
     const makeFolder = () => folders.make();
     const sql = sqlOff === null ? new SqlAnswers({ ...ports, engine, makeFolder }) : null;
     this.routes = [

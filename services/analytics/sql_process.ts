@@ -43,7 +43,7 @@ interface Pending {
 }
 
 export class SqlProcess {
-  readonly #folder: string;
+  readonly #folder: () => string;
   #child: Deno.ChildProcess | null = null;
   #stdin: WritableStreamDefaultWriter<Uint8Array> | null = null;
   /** When all that the process said is read and it is gone. */
@@ -55,8 +55,8 @@ export class SqlProcess {
   #isLarge = false;
   #idle: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param folder the only one that it may write to */
-  constructor(folder: string) {
+  /** @param folder the only one that it may write to, absolute; asked for when it is started */
+  constructor(folder: () => string) {
     this.#folder = folder;
   }
 
@@ -132,7 +132,7 @@ export class SqlProcess {
           "--no-prompt",
           "--allow-ffi",
           "--allow-read",
-          `--allow-write=${this.#folder}`,
+          `--allow-write=${this.#folder()}`,
           "--allow-sys=setPriority",
           ENTRY,
         ],

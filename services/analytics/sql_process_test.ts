@@ -10,7 +10,7 @@ const NEVER = new AbortController().signal;
 /** An engine's process with an empty folder of copies. */
 class Scene implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "rta-test-" });
-  readonly engine = new SqlProcess(this.folder);
+  readonly engine = new SqlProcess(() => this.folder);
 
   /** Plans and runs a statement; gives the text of its rows. */
   async ask(sql: string, signal: AbortSignal = NEVER): Promise<string> {
