@@ -76,7 +76,6 @@ export async function readLines(connection: Connection, window: LineWindow): Pro
     needsText(form, window),
     bound,
   );
-  if (selection === null) return { bytes: new Uint8Array(0), rows: 0, nextSeq: window.toSeq };
   const lines: Uint8Array[] = [];
   let bytes = 0, { toSeq: nextSeq } = selection;
   let isFull = false;
