@@ -336,6 +336,8 @@ export const TRIM_INTERVAL_MS = MINUTE_MS;
 export const GAUGE_REFRESH_MS = SECOND_MS;
 /** Memory for rollup cells of all partitions, bytes; older cells are read from the store. */
 export const CELL_BYTES_MAX = 64 * MIB;
+/** Memory of one partition for where rows of its users are, bytes; older rows are looked through. */
+export const USER_BLOCKS_BYTES_MAX = 8 * MIB;
 /** Memory of one shard for the histories of users asked about lately, bytes. */
 export const USER_HISTORIES_BYTES_MAX = 16 * MIB;
 /** Memory for the sessions of all partitions, bytes. */

@@ -2,6 +2,7 @@
 
 import { USER_SESSIONS_MERGED_MAX } from "../config/limits.ts";
 import { UserActivity } from "../query/user/user_activity.ts";
+import { NEWEST_ROWS_MAX, type RowPlace } from "../query/user/newest_rows.ts";
 import type { UserHistory } from "../query/user/user_history.ts";
 import type { EventPlace, PartitionStore, StoredEvent } from "../store/event_store.ts";
 import type { UserHistories, UserName } from "./user_histories.ts";
@@ -25,6 +26,7 @@ export async function answerUserPart(
   if (history.events === 0) return null;
   // All that is read of the history is read before the next wait.
   const { nextSeq, firstSeenMs, lastSeenMs } = history;
+  const places = history.newest.all().slice();
   const { fromMs, toMs, sessions } = question;
   const totals = {
     events: history.events,
@@ -39,7 +41,7 @@ export async function answerUserPart(
     : null;
   const activity = wholeActivity(history, question) ??
     await activityInRange(question, user, store, nextSeq, signal);
-  const pages = await eventPages(question, user, store, { toSeq: nextSeq, lastSeenMs }, signal);
+  const pages = await eventPages(question, user, store, { nextSeq, lastSeenMs, places }, signal);
   return { totals, activity, sessions: sessionPage, allSessions, ...pages };
 }
 
@@ -75,34 +77,46 @@ async function eventPages(
   question: UserQuestion,
   { project, userId, hash }: UserName,
   store: PartitionStore,
-  { toSeq, lastSeenMs }: { readonly toSeq: number; readonly lastSeenMs: number },
+  known: Pick<UserHistory, "nextSeq" | "lastSeenMs"> & { readonly places: readonly RowPlace[] },
   signal: AbortSignal,
 ): Promise<{ newest: StoredEvent[]; events: StoredEvent[] }> {
   const { fromMs, toMs, events: asked, newest: newestWanted } = question;
-  const read = (page: {
-    readonly fromMs: number;
-    readonly toMs: number;
-    readonly limit: number;
-    readonly before: EventPlace | null;
-    readonly filter: UserEventsFilter;
-  }) => {
-    const before = page.before && placeIn(store.partition, page.before);
-    return store.userEvents({ project, userId, userHash: hash, toSeq, ...page, before }, signal);
-  };
+  const user = { project, userId, userHash: hash };
   const isNewest = asked !== null && asked.before === null && asked.filter === null &&
-    toMs > lastSeenMs;
+    toMs > known.lastSeenMs;
   const limit = Math.max(newestWanted, isNewest ? asked.limit : 0);
-  const all = { fromMs: 0, toMs: END_OF_TIME_MS, limit, before: null, filter: null };
-  const newest = limit === 0 ? [] : await read(all);
-  const events = isNewest
-    ? newest.filter((event) => event.timestampMs >= fromMs).slice(0, asked.limit)
-    : asked === null || fromMs > lastSeenMs
+  const newest = limit === 0
     ? []
-    : await read({ ...asked, fromMs, toMs });
+    : await store.userEvents({ ...user, ...newestQuery(limit, known) }, signal);
+  let events: StoredEvent[] = [];
+  if (isNewest) {
+    events = newest.filter((event) => event.timestampMs >= fromMs).slice(0, asked.limit);
+  } else if (asked !== null && fromMs <= known.lastSeenMs) {
+    const before = asked.before && placeIn(store.partition, asked.before);
+    const page = { ...user, fromMs, toMs, toSeq: known.nextSeq, ...asked, before };
+    events = await store.userEvents(page, signal);
+  }
   return { newest: newest.slice(0, newestWanted), events };
 }
 
-type UserEventsFilter = NonNullable<UserQuestion["events"]>["filter"];
+/** The newest rows: where their places are known, those alone. */
+function newestQuery(
+  limit: number,
+  { nextSeq, places: known }: { readonly nextSeq: number; readonly places: readonly RowPlace[] },
+) {
+  const all = { fromMs: 0, toMs: END_OF_TIME_MS, toSeq: nextSeq, limit, before: null };
+  // Fewer than it keeps are all there are.
+  if (limit > known.length && known.length === NEWEST_ROWS_MAX) return all;
+  const places = known.slice(0, limit), seqs = places.map(({ seq }) => seq);
+  return {
+    ...all,
+    fromMs: places[places.length - 1].timestampMs,
+    toMs: places[0].timestampMs + 1,
+    fromSeq: Math.min(...seqs),
+    toSeq: Math.max(...seqs) + 1,
+    isNarrow: true,
+  };
+}
 
 /** What is before a place of any partition, in this one. */
 function placeIn(own: number, { timestampMs, partition, seq }: EventPlace) {

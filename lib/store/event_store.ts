@@ -186,8 +186,12 @@ export interface UserEventsQuery {
   readonly userHash?: readonly [low: number, high: number];
   /** Only events that match; null or missing = all. */
   readonly filter?: Filter | null;
+  /** Only rows from this sequence number on; missing = 0. */
+  readonly fromSeq?: number;
   /** Only rows before this sequence number; missing = all that are committed. */
   readonly toSeq?: number;
+  /** Not many more rows than `limit` match: they can be ordered after they were read. */
+  readonly isNarrow?: boolean;
 }
 
 /** Where an event stands, newest first: by time, then partition, then place in it, highest first. */

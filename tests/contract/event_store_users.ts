@@ -19,6 +19,7 @@ const never = new AbortController().signal;
 /** Registers the tests of users. */
 export function eventStoreUserTests(test: StoreTest): void {
   userRowsTests(test);
+  userIndexTests(test);
   userEventsFilterTests(test);
   findUsersTests(test);
 }
@@ -71,6 +72,31 @@ function userRowsTests(test: StoreTest): void {
     const again = await place.open();
     assert.equal(again.nextSeq, all.length);
     await again.close();
+  });
+}
+
+function userIndexTests(test: StoreTest): void {
+  test("userRows() finds the few rows of a user among many, however often it is asked", async (place) => {
+    const store = await place.open();
+    const series = new TestSeries();
+    const rare = [3, 4, 40_000, 40_001, 90_000, 150_000, 199_999];
+    const rows = Array.from({ length: 200_000 }, (_, i) => {
+      return testRow(i, { userId: rare.includes(i) ? "ann" : `user-${i % 5_000}` });
+    });
+    for (let at = 0; at < rows.length; at += 50_000) {
+      await store.commit(commitOf(rows.slice(at, at + 50_000), at, series), null);
+      // A store may learn in the meantime where the rows of users are: nothing may change by that.
+      for (let asked = 0; asked < 12; asked++) {
+        const known = rare.filter((seq) => seq < at + 50_000);
+        assert.deepEqual(await userRows(store), known.map((seq) => rowLine(rows[seq], seq)));
+        const fromSeq = known[known.length - 1], toSeq = fromSeq + 1;
+        const one = { fromSeq, toSeq, fromMs: 0, toMs: Infinity, limit: 5, before: null };
+        const user = { project: "shop", userId: "ann", userHash: testHash("shop ann") };
+        const [event, ...others] = await store.userEvents({ ...user, ...one, isNarrow: true });
+        assert.deepEqual([event.id, others], [rows[fromSeq].id, []]);
+      }
+    }
+    await store.close();
   });
 
   test("userRows() and userEvents() end with the signal's reason", async (place) => {

@@ -1,8 +1,9 @@
 /**
- * All that a partition's rows say of one user, but for texts: totals, sessions and activity over all
- * time. It grows with the rows, in any order, so it can be kept and brought up to date.
+ * All that a partition's rows say of one user, but for texts: totals, sessions, activity and
+ * the newest rows over all time. It grows with the rows, in any order, so it can be kept and brought up to date.
  */
 
+import { NewestRows } from "./newest_rows.ts";
 import { SessionTable } from "./session_table.ts";
 import { UserActivity } from "./user_activity.ts";
 import type { UserRowChunk } from "./user_row.ts";
@@ -13,6 +14,7 @@ const HISTORY_BYTES = 512;
 export class UserHistory {
   readonly sessions = new SessionTable();
   readonly activity = new UserActivity();
+  readonly newest = new NewestRows();
   firstSeenMs = Infinity;
   lastSeenMs = -Infinity;
   /** Rows before this sequence number are in it. */
@@ -24,7 +26,8 @@ export class UserHistory {
 
   /** Roughly what it takes of memory. */
   get byteSize(): number {
-    return HISTORY_BYTES + this.sessions.byteSize + this.activity.byteSize;
+    return HISTORY_BYTES + this.sessions.byteSize + this.activity.byteSize +
+      this.newest.byteSize;
   }
 
   /** Counts rows that are not in it yet. */
@@ -34,6 +37,7 @@ export class UserHistory {
       const atMs = timestampMs[row];
       if (atMs < this.firstSeenMs) this.firstSeenMs = atMs;
       if (atMs > this.lastSeenMs) this.lastSeenMs = atMs;
+      this.newest.add(atMs, seq[row]);
       const low = sessionHash[2 * row], high = sessionHash[2 * row + 1];
       const idOf = () => sessionIdOf(row);
       this.sessions.add(low, high, atMs, seq[row], types.get(series[row])!, idOf);

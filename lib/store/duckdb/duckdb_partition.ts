@@ -38,6 +38,7 @@ import { readTypeNames, type TypeNames } from "./filter_sql.ts";
 import { interruptedBy } from "./interrupted_by.ts";
 import type { Connection } from "./native.ts";
 import * as queries from "./partition_queries.ts";
+import { ProjectTypes } from "./project_types.ts";
 import { inSnapshot, runSql } from "./read_stream.ts";
 import { deleteRecentSql } from "./recent_appender.ts";
 import { readGroups } from "./row_groups.ts";
@@ -45,6 +46,7 @@ import { readKnownKeys, readUserIds, scanRows } from "./row_scan.ts";
 import { appendDelta, appendSeries } from "./small_appends.ts";
 import { copyRows, readLines, readRowsEnd } from "./row_windows.ts";
 import { readUserPeriods } from "./user_periods.ts";
+import { UserIndex } from "./user_index.ts";
 import { readUserEvents, readUserRows, readUsers } from "./user_reads.ts";
 
 /** A commit of more rows than this is part of catching up. */
@@ -94,8 +96,8 @@ export class DuckdbPartition implements PartitionStore {
   #untrimmed = false;
   #walBytes = 0;
   #nextSeq: number;
-  /** Event types by project, as of #nextSeq; a commit with new ones empties it. */
-  #types = new Map<string, TypeNames>();
+  readonly #users = new UserIndex();
+  readonly #types = new ProjectTypes();
   readonly #reads = new Set<Promise<unknown>>();
 
   private constructor(
@@ -224,9 +226,13 @@ export class DuckdbPartition implements PartitionStore {
 
   async userEvents(query: UserEventsQuery, signal?: AbortSignal): Promise<StoredEvent[]> {
     // Types are asked for after the rows are bounded: all of theirs are known then.
-    const { toSeq = this.#nextSeq, project } = query;
+    const { fromSeq = 0, toSeq = this.#nextSeq, userHash, project } = query;
+    const within = { fromSeq, toSeq };
+    const ranges = query.isNarrow && userHash !== undefined
+      ? this.#users.rangesOf(userHash, within)
+      : [within];
     return await this.#readUser("userEvents", project, signal, (connection, types) => {
-      return readUserEvents(connection, { ...query, toSeq }, types);
+      return readUserEvents(connection, query, ranges, types);
     });
   }
 
@@ -235,9 +241,14 @@ export class DuckdbPartition implements PartitionStore {
     onRows: (rows: UserRowChunk) => void,
     signal?: AbortSignal,
   ): Promise<void> {
+    const { fromSeq, userHash } = query;
     const toSeq = Math.min(query.toSeq, this.#nextSeq);
+    void this.#users.fill(this.#nextSeq, (work) => {
+      return this.#trimAfter(this.#read("userBlocks", work, (_, read) => read()));
+    });
+    const ranges = this.#users.rangesOf(userHash, { fromSeq, toSeq });
     await this.#readUser("userRows", query.project, signal, (connection, types) => {
-      return readUserRows(connection, { ...query, toSeq }, types, onRows);
+      return readUserRows(connection, query, ranges, types, onRows);
     });
   }
 
@@ -299,7 +310,7 @@ export class DuckdbPartition implements PartitionStore {
       await runSql(file.writer.connection, "BEGIN");
       await this.#write(file.writer, commit, flush);
       await runSql(file.writer.connection, "COMMIT");
-      if (commit.newSeries.length > 0) this.#types = new Map();
+      if (commit.newSeries.length > 0) this.#types.forget();
       this.#nextSeq = commit.nextSeq;
     } catch (error) {
       this.#invalidated ||= isInvalidated(error);
@@ -408,25 +419,16 @@ export class DuckdbPartition implements PartitionStore {
   ): Promise<T> {
     if (!this.keepsRows) throw rowsNotKept();
     const ended = signal ?? new AbortController().signal;
-    ended.throwIfAborted();
     try {
       return await this.#read(doing, (connection) => {
         return interruptedBy(ended, connection, async () => {
-          return await work(connection, await this.#typesOf(connection, project));
+          return await work(connection, await this.#types.of(connection, project));
         });
       }, (_, read) => read());
     } catch (error) {
       ended.throwIfAborted();
       throw error;
     }
-  }
-
-  async #typesOf(connection: Connection, project: string): Promise<TypeNames> {
-    const known = this.#types;
-    const types = known.get(project) ?? await readTypeNames(connection, project);
-    // Into the map that was there before they were read: a newer one must not have older types.
-    if (types.size > 0) known.set(project, types);
-    return types;
   }
 
   async #read<T>(
