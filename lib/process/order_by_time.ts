@@ -1,13 +1,13 @@
 /**
  * Puts the rows of one user in order of time; rows of equal times keep the order of the log. Most
- * users are in order already, and the others have a few late events: few rows are sorted by
- * insertion, more by sorting their places.
+ * users are in order already, and the others have a few late events, which insertion moves by a few
+ * places; where it would move too many, the places of the rows are sorted.
  */
 
 import type { RowArrays } from "./row_blocks.ts";
 
-/** Up to this many rows insertion is the fastest. */
-const INSERTION_ROWS_MAX = 64;
+/** Insertion may move this many places for each row, all in all. */
+const MOVES_PER_ROW = 16;
 
 /**
  * Sorts rows [from, to) of the columns.
@@ -20,9 +20,7 @@ export function orderByTime(rows: RowArrays, from: number, to: number, inOrder: 
   let row = from + 1;
   while (row < to && !isBefore(time, seq, row, row - 1)) row++;
   if (row >= to) return;
-  const order = to - from <= INSERTION_ROWS_MAX
-    ? insertionOrder(time, seq, from, to)
-    : sortedOrder(time, seq, from, to);
+  const order = insertionOrder(time, seq, from, to) ?? sortedOrder(time, seq, from, to);
   rearrange(rows, from, order);
 }
 
@@ -30,18 +28,20 @@ function isBefore(time: Float64Array, seq: Float64Array | null, a: number, b: nu
   return time[a] < time[b] || (time[a] === time[b] && seq !== null && seq[a] < seq[b]);
 }
 
-/** The places of the rows in their order, counted from `from`. */
+/** The places of the rows in their order, counted from `from`; null = too much to move. */
 function insertionOrder(
   time: Float64Array,
   seq: Float64Array | null,
   from: number,
   to: number,
-): Int32Array {
+): Int32Array | null {
   const order = new Int32Array(to - from);
+  let movesLeft = MOVES_PER_ROW * order.length;
   for (let i = 1; i < order.length; i++) {
     let at = i;
     for (; at > 0 && isBefore(time, seq, from + i, from + order[at - 1]); at--) {
       order[at] = order[at - 1];
+      if (--movesLeft < 0) return null;
     }
     order[at] = i;
   }
