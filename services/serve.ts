@@ -10,6 +10,7 @@ import { DataFolderError } from "../lib/data_folder/data_folder.ts";
 import { ListenError } from "../lib/http/listen.ts";
 import { LogError } from "../lib/log/event_log.ts";
 import { StoreError } from "../lib/store/event_store.ts";
+import { GatheredOutput } from "../lib/telemetry/gathered_output.ts";
 import { createLogger, type Logger } from "../lib/telemetry/logger.ts";
 
 /** What runs in the process. */
@@ -40,7 +41,7 @@ export async function serve(
     console.error(`rta: the settings can't be used\n${error.message}`);
     return EXIT_CONFIG;
   }
-  const logger = createLogger(config.logLevel);
+  const logger = createLogger(config.logLevel, {}, new GatheredOutput());
   for (const name of config.unknownVariables) logger.warn({ variable: name }, "unknown setting");
   const platform = make(config, logger);
   const signalled = Promise.withResolvers<number>();

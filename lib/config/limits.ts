@@ -119,7 +119,7 @@ export const KAFKA_RECORD_BYTES_MAX = 512 * KIB;
 /** Most bytes that a record batch may come to when it is unpacked. */
 export const KAFKA_UNPACKED_BYTES_MAX = 64 * MIB;
 /** Fetched bytes that wait in one shard; partitions above their share of it are paused. */
-export const KAFKA_BUFFER_BYTES_MAX = 16 * MIB;
+export const KAFKA_BUFFER_BYTES_MAX = 8 * MIB;
 /** Most bytes of one fetch. */
 export const KAFKA_FETCH_BYTES_MAX = 4 * MIB;
 /** Most bytes of one partition in one fetch. */

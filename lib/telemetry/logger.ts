@@ -4,8 +4,9 @@
  *     {"level":"info","time":"2026-01-31T12:00:00.000Z","stage":"ingest","service":"ingestion",
  *      "request_id":"...","msg":"..."}
  *
- * Lines are written at once and synchronously, so that none is lost when the process dies. What is
- * written per event or per request that went well has level `debug`, so the hot path writes nothing.
+ * Lines are written at once and synchronously, or by `serve` a few ms later (gathered_output.ts), so
+ * that none is lost when the process ends. What is written per event has level `debug`, so the hot
+ * path writes nothing.
  *
  * What may be logged: names, ids of requests, counts, times, codes, messages of our own errors. Not:
  * credentials, headers, bodies, property values. An error is logged by type, code, message, stack

@@ -25,6 +25,8 @@ export interface BenchSettings {
   readonly probes: number;
   /** Events of each topic that the Kafka cases read, and of one run of their producing peer. */
   readonly kafkaEvents: number;
+  /** Topics of the case kafka-backlog: batched records on 4 partitions, on 8, then single ones. */
+  readonly kafkaTopics: number;
 }
 
 /** Name, full size and what it sizes. */
@@ -39,6 +41,7 @@ const VARIABLES = {
   steadySeconds: ["RTA_BENCH_STEADY_SECONDS", 60],
   probes: ["RTA_BENCH_PROBES", 300],
   kafkaEvents: ["RTA_BENCH_KAFKA", 2_000_000],
+  kafkaTopics: ["RTA_BENCH_KAFKA_TOPICS", 4],
 } as const satisfies Record<keyof BenchSettings, readonly [string, number]>;
 
 /** @throws RangeError naming the variable that is no whole number above 0 */

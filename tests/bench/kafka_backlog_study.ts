@@ -53,10 +53,11 @@ export const kafkaBacklogStudy: BenchStudy = {
       : null;
     return await withKafka(async (kafka) => {
       const comparisons: Comparison[] = [];
-      for (const records of RECORD_FORMS) {
-        for (const partitions of PARTITIONS) {
-          comparisons.push(await compare(context, kafka, peers, records, partitions));
-        }
+      const topics = RECORD_FORMS.flatMap((records) =>
+        PARTITIONS.map((partitions) => ({ records, partitions }))
+      );
+      for (const { records, partitions } of topics.slice(0, context.settings.kafkaTopics)) {
+        comparisons.push(await compare(context, kafka, peers, records, partitions));
       }
       return [
         ...(wanted.has("kafka-backlog") ? comparisons.flatMap(backlogRows) : []),
