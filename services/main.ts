@@ -48,6 +48,10 @@ import { deadLetterRoutes } from "./dead_letters/http.ts";
 import { forwardRoutes } from "./gateway/forward.ts";
 import { createGatewayHandler } from "./gateway/http.ts";
 import { EventAcceptor } from "./ingestion/accept_events.ts";
+import { healthMethod } from "../lib/grpc/health_method.ts";
+import type { GrpcService } from "../lib/grpc/grpc_server.ts";
+import { type GrpcPorts, openGrpcPorts } from "./grpc_ports.ts";
+import { ingestionGrpcService } from "./ingestion/grpc.ts";
 import { createIngestionHandler } from "./ingestion/http.ts";
 import { v1IngestRoutes } from "./ingestion/v1_http.ts";
 import { WriterHost } from "./ingestion/writer_host.ts";
@@ -88,6 +92,7 @@ class Platform implements Served {
   readonly #streamsEnd = new AbortController();
   #liveDesk: LiveDesk | null = null;
   #exports: ExportDesk | null = null;
+  #grpc: GrpcPorts | null = null;
   #logFailure: string | null = null;
   #stopping = false;
 
@@ -124,6 +129,7 @@ class Platform implements Served {
       const handler = this.#gate.guard(this.#handlerOf(role, bodies));
       this.#servers.set(role, listen({ host, port: ports[role], handler }));
     }
+    this.#grpc = await this.#openGrpc();
     this.#timers.push(setInterval(() => this.#refreshGauges(), GAUGE_REFRESH_MS));
     this.#timers.push(setInterval(() => this.#trim(), TRIM_INTERVAL_MS));
     this.#announce();
@@ -141,6 +147,7 @@ class Platform implements Served {
     const closing = [...this.#servers.values()].map((server) => server.stop(halfMs));
     // The listeners are gone after this turn: who reads an answer and comes again is refused then.
     setTimeout(() => this.#gate.release());
+    closing.push(this.#grpc?.server.stop(halfMs) ?? Promise.resolve());
     await Promise.all(closing);
     this.#acceptor?.startDraining();
     await this.#writer?.producer.drain();
@@ -319,6 +326,22 @@ class Platform implements Served {
     }
   }
 
+  #openGrpc(): Promise<GrpcPorts> {
+    const services: GrpcService[] = [];
+    if (this.#acceptor !== null && this.#config.roles.has("ingestion")) {
+      const node = `${Deno.hostname()}:${Deno.pid}`;
+      const health = healthMethod("ingestion", () => this.#health("ingestion"));
+      services.push(ingestionGrpcService({ acceptor: this.#acceptor, node, health }));
+    }
+    return openGrpcPorts({
+      config: this.#config,
+      logger: this.#logger,
+      metrics: this.#metrics,
+      services,
+      authorize: () => Promise.resolve(DEFAULT_PROJECT),
+    });
+  }
+
   /** What the role analytics answers: here, or in the process that has it. */
   #questionRoutes(bodies: BodyReader) {
     const { analyticsUrl, roles } = this.#config;
@@ -444,6 +467,7 @@ class Platform implements Served {
     for (const [role, server] of this.#servers) urls[role] = `http://${shown}:${server.port}`;
     const facts = {
       urls,
+      grpcPorts: Object.fromEntries(this.#grpc?.ports ?? []),
       dataFolder: this.#folder?.path ?? null,
       shards: this.#pool?.shards ?? 0,
       log: this.#backend.describe,

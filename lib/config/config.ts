@@ -5,10 +5,10 @@
  * valid, so that one look at the message mends the start.
  */
 import type { KafkaLogSettings } from "../log/kafka/settings.ts";
-import type { LogLevel, Role } from "./variables.ts";
+import type { GrpcRole, LogLevel, Role } from "./variables.ts";
 import { type VariableName, VARIABLES } from "./variables.ts";
 
-export type { LogLevel, Role, VariableName };
+export type { GrpcRole, LogLevel, Role, VariableName };
 export { ROLES } from "./variables.ts";
 
 /** How Kafka is reached and used; each process has a client id of its own. */
@@ -27,6 +27,8 @@ export interface Config {
   readonly host: string;
   /** Port by role; 0 = any free port. */
   readonly ports: Readonly<Record<Role, number>>;
+  /** Ports for gRPC; the gateway has none. */
+  readonly grpcPorts: Readonly<Record<GrpcRole, number>>;
   readonly roles: ReadonlySet<Role>;
   /** As given: relative paths are relative to the working directory. */
   readonly dataFolder: string;
@@ -157,6 +159,12 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
       analytics: values.RTA_ANALYTICS_PORT!,
       metrics: values.RTA_METRICS_PORT!,
     },
+    grpcPorts: {
+      ingestion: values.RTA_INGESTION_GRPC_PORT!,
+      consumer: values.RTA_CONSUMER_GRPC_PORT!,
+      analytics: values.RTA_ANALYTICS_GRPC_PORT!,
+      metrics: values.RTA_METRICS_GRPC_PORT!,
+    },
     roles: values.RTA_ROLES!,
     dataFolder: values.RTA_DATA!,
     log: values.RTA_LOG!,
@@ -280,18 +288,20 @@ function checkRoles(
 }
 
 function checkPorts(config: Omit<Config, "unknownVariables">, problems: ConfigProblem[]): void {
-  const roleOf = new Map<number, Role>();
-  for (const role of config.roles) {
-    const number = config.ports[role];
-    const other = roleOf.get(number);
+  const takenBy = new Map<number, string>();
+  const take = (number: number, role: Role, variable: VariableName) => {
+    const other = takenBy.get(number);
     if (number !== 0 && other !== undefined) {
-      problems.push({
-        variable: `RTA_${role.toUpperCase()}_PORT` as VariableName,
-        value: String(number),
-        message: `give another port: ${other} has this one`,
-      });
+      const message = `give another port: ${other} has this one`;
+      problems.push({ variable, value: String(number), message });
     }
-    roleOf.set(number, role);
+    takenBy.set(number, role);
+  };
+  for (const role of config.roles) {
+    const prefix = `RTA_${role.toUpperCase()}` as const;
+    take(config.ports[role], role, `${prefix}_PORT` as VariableName);
+    if (role === "gateway") continue;
+    take(config.grpcPorts[role], role, `${prefix}_GRPC_PORT` as VariableName);
   }
 }
 

@@ -10,6 +10,8 @@ export { LOG_LEVELS, type LogLevel };
 /** What one process may do; `all` in RTA_ROLES means every one of them. */
 export const ROLES = ["ingestion", "consumer", "analytics", "metrics", "gateway"] as const;
 export type Role = typeof ROLES[number];
+/** Roles with a gRPC port of their own. */
+export type GrpcRole = Exclude<Role, "gateway">;
 
 /** One variable. */
 export interface Variable<T> {
@@ -33,6 +35,10 @@ function port(preset: string, role: Role) {
   const about = `Port of the role ${role}`;
   const variable = wholeNumber(preset, 0, 65_535, "", about);
   return { ...variable, valid: "a port number, 0 to 65535 (0 = any free port)" };
+}
+
+function grpcPort(preset: string, role: Role) {
+  return { ...port(preset, role), about: `gRPC port of the role ${role}` };
 }
 
 function oneOf<const T extends readonly string[]>(preset: T[number], names: T, about: string) {
@@ -100,6 +106,10 @@ export const VARIABLES = {
   RTA_CONSUMER_PORT: port("8082", "consumer"),
   RTA_ANALYTICS_PORT: port("8083", "analytics"),
   RTA_METRICS_PORT: port("8084", "metrics"),
+  RTA_INGESTION_GRPC_PORT: grpcPort("50051", "ingestion"),
+  RTA_CONSUMER_GRPC_PORT: grpcPort("50052", "consumer"),
+  RTA_ANALYTICS_GRPC_PORT: grpcPort("50053", "analytics"),
+  RTA_METRICS_GRPC_PORT: grpcPort("50054", "metrics"),
   RTA_ROLES: {
     preset: "all",
     valid: `all, or a list of ${ROLES.join(", ")} with commas between them`,

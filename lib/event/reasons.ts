@@ -22,6 +22,7 @@ function reason(status: number, message: string): Reason {
 export const EVENT_REASONS = {
   invalid_json: reason(400, "the text is not valid JSON (RFC 8259)"),
   invalid_utf8: reason(400, "the bytes are not valid UTF-8; send JSON encoded as UTF-8"),
+  invalid_message: reason(400, "the bytes are no protobuf message of this type"),
   not_an_object: reason(400, "an event must be a JSON object"),
   duplicate_key: reason(400, "a key appears twice in one object; send each key once"),
   forbidden_key: reason(400, "the key `__proto__` is not allowed; rename it"),

@@ -3,7 +3,7 @@
  */
 import { Hono } from "hono";
 import type { AppEnv } from "./app.ts";
-import type { HealthReport } from "./operational_routes.ts";
+import type { HealthReport, HealthStatus } from "./operational_routes.ts";
 
 /** A health route of `analytics.v1`. */
 export interface V1HealthOptions {
@@ -21,19 +21,36 @@ export function v1HealthRoute(options: V1HealthOptions): Hono<AppEnv> {
   const { path, name, health, now = Date.now } = options;
   const routes = new Hono<AppEnv>();
   routes.get(path, (context) => {
-    const startedMs = performance.now();
-    const { status, logStatus, details } = health();
-    const healthy = status !== "unhealthy";
-    const responseTime = `${((performance.now() - startedMs) / 1000).toFixed(6)}s`;
+    const { tookMs, healthy, status, details } = v1Health(health);
     return context.json({
       healthy,
       status,
       timestamp: new Date(now()).toISOString(),
-      details: { ...textsOf(details ?? {}), kafka_health: logStatus },
-      services: [{ name, healthy, status, response_time: responseTime }],
+      details,
+      services: [{ name, healthy, status, response_time: `${(tookMs / 1000).toFixed(6)}s` }],
     });
   });
   return routes;
+}
+
+/** What every form of HealthResponse tells of one role. */
+export interface V1Health {
+  readonly healthy: boolean;
+  readonly status: HealthStatus;
+  readonly details: Readonly<Record<string, string>>;
+  readonly tookMs: number;
+}
+
+/** Asks how a role is. */
+export function v1Health(health: () => HealthReport): V1Health {
+  const startedMs = performance.now();
+  const { status, logStatus, details } = health();
+  return {
+    healthy: status !== "unhealthy",
+    status,
+    details: { ...textsOf(details ?? {}), kafka_health: logStatus },
+    tookMs: performance.now() - startedMs,
+  };
 }
 
 /** map<string, string>: texts as they are, anything else as JSON. */

@@ -13,6 +13,7 @@ import type { Role } from "../config/variables.ts";
 import { EventDurations } from "./event_durations.ts";
 import { EventCounts } from "./event_counts.ts";
 import { EventTypeLabels } from "./event_type_labels.ts";
+import { GrpcMeter } from "./grpc_meter.ts";
 import { HttpMeter } from "./http_meter.ts";
 
 /** Buckets of times that end at the client, seconds. */
@@ -35,8 +36,10 @@ export function createMetrics(startedAtMs: number, now: () => number = Date.now)
   const eventDuration = new EventDurations(typeLabels, LATENCY_BUCKETS);
   eventDuration.registerIn(registry);
   const httpMeters = new Map<Role, HttpMeter>();
+  const grpcMeter = new GrpcMeter(registry, LATENCY_BUCKETS);
   const measured = {
     registry,
+    grpcMeter,
     typeLabels,
     /** Behind `events_processed_total` and `events_total`. */
     eventCounts,
@@ -57,7 +60,9 @@ export function createMetrics(startedAtMs: number, now: () => number = Date.now)
     /** Content type of text(). */
     contentType: registry.contentType as string,
   };
-  declareCollectedMetrics(registry, eventCounts, httpMeters, () => (now() - startedAtMs) / 1000);
+  const uptimeSeconds = () => (now() - startedAtMs) / 1000;
+  declareCollectedMetrics(registry, eventCounts);
+  declareRoleMetrics(registry, httpMeters, grpcMeter, uptimeSeconds);
   return measured;
 }
 
@@ -197,12 +202,7 @@ function declareIntakeMetrics(registry: Registry) {
 }
 
 /** Metrics that are worked out when they are read. */
-function declareCollectedMetrics(
-  registry: Registry,
-  eventCounts: EventCounts,
-  httpMeters: ReadonlyMap<Role, HttpMeter>,
-  uptimeSeconds: () => number,
-): void {
+function declareCollectedMetrics(registry: Registry, eventCounts: EventCounts): void {
   const registers = [registry];
   new Counter({
     name: "events_processed_total",
@@ -223,7 +223,6 @@ function declareCollectedMetrics(
       this.inc(eventCounts.total("ingestion", "success"));
     },
   });
-  declareRoleMetrics(registry, httpMeters, uptimeSeconds);
   new Gauge({
     name: "rta_memory_resident_bytes",
     help: "Resident memory of the process",
@@ -234,10 +233,11 @@ function declareCollectedMetrics(
   });
 }
 
-/** What every role that serves HTTP has. */
+/** What every role that serves requests and calls has. */
 function declareRoleMetrics(
   registry: Registry,
   httpMeters: ReadonlyMap<Role, HttpMeter>,
+  grpcMeter: GrpcMeter,
   uptimeSeconds: () => number,
 ): void {
   const registers = [registry];
@@ -252,12 +252,15 @@ function declareRoleMetrics(
   });
   new Gauge({
     name: "active_connections_total",
-    help: "Requests that are being answered at this moment",
+    help: "Requests and calls that are being answered at this moment",
     labelNames: ["service", "connection_type"] as const,
     registers,
     collect() {
       for (const [service, meter] of httpMeters) {
         this.set({ service, connection_type: "http" }, meter.active);
+      }
+      for (const [service, active] of grpcMeter.active) {
+        this.set({ service, connection_type: "grpc" }, active);
       }
     },
   });

@@ -31,6 +31,7 @@ import { BATCH_SLOT } from "../../lib/telemetry/event_durations.ts";
 import type { Metrics } from "../../lib/telemetry/metrics.ts";
 import { type AppendFailure, type AppendPart, OverloadedError } from "./durable_producer.ts";
 import { IngestionStats } from "./ingestion_stats.ts";
+import type { DecodeEvent, ProtoEvent } from "./proto_events.ts";
 import { type EventForm, EventSorter, type IndexedRejection } from "./sort_events.ts";
 
 export type { EventForm, IndexedRejection };
@@ -46,11 +47,15 @@ export interface EventProducer {
 /** `durable`: answered once on disk. `async`: before that. `check`: judged only, never stored. */
 export type AcceptMode = "durable" | "async" | "check";
 
-/** How a request is to be taken. */
-export interface AcceptOptions {
-  readonly form: EventForm;
+/** What becomes of a request's events. */
+export interface ModeOptions {
   readonly mode: AcceptMode;
   readonly project: string;
+}
+
+/** How a request is to be taken. */
+export interface AcceptOptions extends ModeOptions {
+  readonly form: EventForm;
 }
 
 /** The verdict on a single event. */
@@ -157,6 +162,34 @@ export class EventAcceptor {
       sorter.release();
       throw new ProblemError(problem.code, problem.message, { field: problem.field || undefined });
     }
+    return await this.#finishBatch(options, receivedAtMs);
+  }
+
+  /**
+   * The same for events of `analytics.v1` that came as protobuf, with the id of each.
+   * @throws {ProblemError} empty_batch, too_many_events; then nothing was kept
+   */
+  async acceptProto(
+    events: readonly ProtoEvent[],
+    decode: DecodeEvent,
+    options: ModeOptions,
+  ): Promise<BatchAnswer & { readonly ids: readonly string[] }> {
+    this.#refuseWhileDraining();
+    if (events.length === 0) throw new ProblemError("empty_batch");
+    if (events.length > EVENTS_PER_V1_BATCH_MAX) {
+      const detail = `a batch holds at most ${EVENTS_PER_V1_BATCH_MAX} events; send it in parts`;
+      throw new ProblemError("too_many_events", detail, { field: "events" });
+    }
+    const receivedAtMs = this.#now();
+    const sorter = this.#sorter;
+    sorter.begin("v1", receivedAtMs, true);
+    for (const event of events) sorter.proto(event, decode);
+    const { ids } = sorter;
+    return { ...await this.#finishBatch(options, receivedAtMs), ids };
+  }
+
+  async #finishBatch(options: ModeOptions, receivedAtMs: number): Promise<BatchAnswer> {
+    const sorter = this.#sorter;
     const { accepted, rejections } = sorter;
     const counts = sorter.typeCounts();
     this.#countRejections(rejections);
@@ -189,7 +222,7 @@ export class EventAcceptor {
    * Hands the sorted lines to the log: by part null, or why it is not durable; resolves at once
    * where nothing is to be waited for.
    */
-  #handOver(options: AcceptOptions, receivedAtMs: number): Promise<Outcomes> | Outcomes | null {
+  #handOver(options: ModeOptions, receivedAtMs: number): Promise<Outcomes> | Outcomes | null {
     const { mode, project } = options;
     if (mode === "check") return null;
     const parts: AppendPart[] = [];

@@ -11,9 +11,18 @@
  */
 import { METRIC_EVENT_TYPES_MAX } from "../../lib/config/limits.ts";
 import type { Rejection } from "../../lib/event/event.ts";
-import { type EventScan, insertDefaults, INSERTED_BYTES_MAX } from "../../lib/event/scan.ts";
+import { PROTO_LINE_BYTES_MAX, PROTO_SLOW, ProtoEventWriter } from "../../lib/event/proto_event.ts";
+import {
+  EventScan,
+  insertDefaults,
+  INSERTED_BYTES_MAX,
+  SCAN_COMPLETE,
+  SCAN_SLOW,
+  scanEvent,
+} from "../../lib/event/scan.ts";
 import type { BatchSink } from "../../lib/event/split_batch.ts";
 import {
+  type SlowContext,
   type SlowVerdict,
   validatePlain,
   validateV1,
@@ -23,6 +32,7 @@ import { LineRanges } from "../../lib/log/line_ranges.ts";
 import { partitionOf } from "../../lib/log/murmur2.ts";
 import type { EventTypeLabels } from "../../lib/telemetry/event_type_labels.ts";
 import { MadeLines } from "./made_lines.ts";
+import { type DecodeEvent, judgeProtoEvent, type ProtoEvent } from "./proto_events.ts";
 import { UuidV7Maker } from "./uuid_v7.ts";
 
 /** `plain`: the REST event. `v1`: `analytics.v1.Event` as JSON, bare or wrapped in `event`. */
@@ -47,19 +57,24 @@ export class EventSorter implements BatchSink {
   rejections: IndexedRejection[] = [];
   /** Events seen so far, good and bad. */
   events = 0;
-  /** Id of the last good event. */
+  /** Ids of all events, where the caller wants them; "" where a refused one has none. */
+  ids: string[] = [];
+  /** Id of the last good event, where the caller wants ids. */
   lastId = "";
   /** Slot of its type in EventTypeLabels. */
   lastSlot = 0;
   readonly #made = new MadeLines();
   readonly #ids = new UuidV7Maker();
+  readonly #makeId = () => this.#ids.make(this.#receivedAtMs);
+  readonly #protoWriter = new ProtoEventWriter();
+  readonly #scan = new EventScan();
   readonly #labels: EventTypeLabels;
   readonly #typeCounts = new Int32Array(METRIC_EVENT_TYPES_MAX + 1);
   /** Slots whose count is above 0. */
   #countedSlots: number[] = [];
   #form: EventForm = "plain";
   #receivedAtMs = 0;
-  /** Whether the caller wants lastId: reading an id makes a string, and batches don't need it. */
+  /** Whether the caller wants ids: reading one makes a string, and batches don't need them. */
   #wantsId = false;
 
   constructor(partitions: number, labels: EventTypeLabels) {
@@ -73,6 +88,7 @@ export class EventSorter implements BatchSink {
     for (const slot of this.#countedSlots) this.#typeCounts[slot] = 0;
     this.#countedSlots.length = 0;
     if (this.rejections.length > 0) this.rejections = [];
+    if (this.ids.length > 0) this.ids = [];
     this.events = 0;
     this.lastId = "";
     this.#form = form;
@@ -100,7 +116,7 @@ export class EventSorter implements BatchSink {
 
   complete(bytes: Uint8Array, start: number, end: number, scan: EventScan): void {
     if (this.#form === "v1") return this.slow(bytes, start, end);
-    if (this.#wantsId) this.lastId = textOf(bytes, scan.idStart, scan.idEnd);
+    if (this.#wantsId) this.#nameIt(textOf(bytes, scan.idStart, scan.idEnd));
     this.#count(this.#labels.slotOf(bytes, scan.typeStart, scan.typeEnd));
     this.#keep(bytes, start, end, bytes, scan.userStart, scan.userEnd);
   }
@@ -108,8 +124,7 @@ export class EventSorter implements BatchSink {
   defaults(bytes: Uint8Array, start: number, end: number, scan: EventScan): void {
     if (this.#form === "v1") return this.slow(bytes, start, end);
     const id = scan.idStart < 0 ? this.#ids.make(this.#receivedAtMs) : "";
-    if (id !== "") this.lastId = id;
-    else if (this.#wantsId) this.lastId = textOf(bytes, scan.idStart, scan.idEnd);
+    if (this.#wantsId) this.#nameIt(id || textOf(bytes, scan.idStart, scan.idEnd));
     const made = this.#made;
     made.reserve(end - start + INSERTED_BYTES_MAX);
     const from = made.at;
@@ -128,15 +143,44 @@ export class EventSorter implements BatchSink {
   }
 
   slow(bytes: Uint8Array, start: number, end: number): void {
-    const verdict = this.#judge(bytes.subarray(start, end));
+    this.#take(this.#judge(bytes.subarray(start, end)));
+  }
+
+  /** An event of `analytics.v1` that came as protobuf. */
+  proto(event: ProtoEvent, decode: DecodeEvent): void {
+    const made = this.#made;
+    made.reserve(PROTO_LINE_BYTES_MAX);
+    const writer = this.#protoWriter;
+    const from = made.at;
+    const end = writer.write(event.bytes, event.start, event.end, made.block, from, this.#makeId);
+    const scan = this.#scan;
+    const verdict = end === PROTO_SLOW
+      ? SCAN_SLOW
+      : scanEvent(made.block, from, end, this.#receivedAtMs, scan);
+    if (verdict !== SCAN_COMPLETE) {
+      return this.#take(judgeProtoEvent(event, decode, this.#context()));
+    }
+    made.at = end;
+    if (this.#wantsId) this.#nameIt(textOf(made.block, scan.idStart, scan.idEnd));
+    this.#count(this.#labels.slotOf(made.block, scan.typeStart, scan.typeEnd));
+    this.#keep(made.block, from, end, made.block, scan.userStart, scan.userEnd);
+  }
+
+  #nameIt(id: string): void {
+    this.lastId = id;
+    this.ids.push(id);
+  }
+
+  #take(verdict: SlowVerdict): void {
     if (!verdict.ok) {
       this.rejections.push({ ...verdict.rejection, index: this.events++ });
+      if (this.#wantsId) this.ids.push(verdict.rejection.id ?? "");
       return;
     }
     const { event } = verdict;
     const line = writeCanonicalLine(event);
     const user = encoder.encode(event.userId);
-    this.lastId = event.id;
+    if (this.#wantsId) this.#nameIt(event.id);
     this.#count(this.#labels.slotOfName(event.type));
     this.#keep(line, 0, line.length, user, 0, user.length);
   }
@@ -146,9 +190,12 @@ export class EventSorter implements BatchSink {
   }
 
   #judge(bytes: Uint8Array): SlowVerdict {
-    const receivedAtMs = this.#receivedAtMs;
-    const context = { receivedAtMs, makeId: () => this.#ids.make(receivedAtMs) };
+    const context = this.#context();
     return this.#form === "v1" ? validateV1(bytes, context) : validatePlain(bytes, context);
+  }
+
+  #context(): SlowContext {
+    return { receivedAtMs: this.#receivedAtMs, makeId: this.#makeId };
   }
 
   #count(slot: number): void {

@@ -76,7 +76,7 @@ function metadataMaker(options: V1IngestOptions): (startedMs: number) => IngestM
   });
 }
 
-const MESSAGES: Readonly<Record<AcceptMode, string>> = {
+export const MESSAGES: Readonly<Record<AcceptMode, string>> = {
   durable: "event accepted",
   async: "event queued",
   check: "event is valid",
@@ -135,6 +135,6 @@ function batchResponse(
 }
 
 /** A ValidationError; `path` is the event's place in the request. */
-function validationError({ code, field, message }: Rejection, path: string) {
+export function validationError({ code, field, message }: Rejection, path: string) {
   return { field: [path, field].filter((part) => part !== "").join("."), message, code };
 }

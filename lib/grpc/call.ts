@@ -1,0 +1,249 @@
+/**
+ * What every call goes through, whatever its method: request id, credentials, deadline, metrics and
+ * access log around a handler that knows messages only. As lib/http/app.ts does for requests.
+ */
+import type { Role } from "../config/variables.ts";
+import { BODY_BYTES_MAX } from "../config/limits.ts";
+import { ProblemError } from "../http/problem.ts";
+import { isRequestId, REQUEST_ID_HEADER } from "../http/request_id.ts";
+import { type Http2Stream, StreamReset } from "../http2/stream.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { CallGate } from "./call_gate.ts";
+import { timeoutMsOf } from "./call_headers.ts";
+import { messageFrame, MessageReader } from "./message_frames.ts";
+import { problemOf, problemTrailers, statusOf } from "./status.ts";
+import { Status, type StatusCode, statusName } from "./status_code.ts";
+
+/** Who calls, as far as the call's metadata tells. */
+export interface CallContext {
+  readonly requestId: string;
+  /** The project that the call may act on. */
+  readonly project: string;
+  /** Aborted when the client has gone or its deadline is over; the reason is a ProblemError. */
+  readonly signal: AbortSignal;
+  /** The first value of a metadata key, or null. */
+  header(name: string): string | null;
+}
+
+export interface CallOptions {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly gate: CallGate;
+  /** The project of a call. Throws ProblemError when it may not be made. */
+  readonly authorize: (path: string, header: (name: string) => string | null) => Promise<string>;
+}
+
+export type UnaryHandler<Request, Response> = (
+  request: Request,
+  context: CallContext,
+) => Promise<Response>;
+
+/** Answers with any number of messages: `write` resolves when there is room for the next one. */
+export type StreamHandler<Request, Response> = (
+  request: Request,
+  write: (response: Response) => Promise<void>,
+  context: CallContext,
+) => Promise<void>;
+
+/** Reads requests as they come and writes responses. */
+export type DuplexHandler<Request, Response> = (
+  requests: AsyncIterable<Request>,
+  write: (response: Response) => Promise<void>,
+  context: CallContext,
+) => Promise<void>;
+
+/** A method as a service lists it. `raw`: its requests are the bytes of the messages, undecoded. */
+export type Method<Request = unknown, Response = unknown> =
+  & { readonly raw?: true }
+  & (
+    | { readonly unary: UnaryHandler<Request, Response> }
+    | { readonly stream: StreamHandler<Request, Response> }
+    | { readonly duplex: DuplexHandler<Request, Response> }
+  );
+
+/** A method with what goes over the wire. */
+export interface ServedMethod {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly role: Role;
+  // deno-lint-ignore no-explicit-any -- each method has messages of its own
+  readonly method: Method<any, any>;
+  /** Throws when the bytes are no such message. */
+  readonly decode: (bytes: Uint8Array) => unknown;
+  readonly encode: (message: unknown) => Uint8Array;
+}
+
+/** Longest deadline that a timer can hold, ms: 24 days. */
+const DEADLINE_MS_MAX = 2_147_483_647;
+
+/** Serves one call; never throws. */
+export async function serveCall(
+  stream: Http2Stream,
+  served: ServedMethod,
+  options: CallOptions,
+): Promise<void> {
+  const { logger, metrics, gate, authorize } = options;
+  const { path, role } = served;
+  const startedMs = performance.now();
+  const header = (name: string) => stream.header(name);
+  const given = header(REQUEST_ID_HEADER);
+  const requestId = given !== null && isRequestId(given) ? given : crypto.randomUUID();
+  const exchange = new Exchange(stream, requestId, acceptsGzip(stream));
+  const end = new AbortController();
+  const expire = (what: string) => end.abort(new ProblemError("deadline_exceeded", what));
+  const timeoutMs = timeoutMsOf(header("grpc-timeout"));
+  const timer = timeoutMs === null ? undefined : setTimeout(
+    () => expire("the call's deadline is over"),
+    Math.min(timeoutMs, DEADLINE_MS_MAX),
+  );
+  stream.onReset = () => expire("the client has gone");
+  metrics.grpcMeter.begin(role);
+  let code: StatusCode = Status.OK;
+  let failure: unknown = null;
+  let entered = false;
+  try {
+    gate.enter();
+    entered = true;
+    const project = await authorize(path, header);
+    const context = { requestId, project, signal: end.signal, header };
+    await withinSignal(end.signal, run(stream, served, exchange, context));
+    exchange.end([["grpc-status", "0"]]);
+  } catch (error) {
+    const isGone = stream.reset !== null || error instanceof StreamReset;
+    const problem = problemOf(end.signal.aborted ? end.signal.reason : error);
+    code = isGone ? Status.CANCELLED : statusOf(problem.code);
+    metrics.errors.inc({ service: role, error_type: isGone ? "cancelled" : problem.code });
+    if (!isGone && problem.status >= 500) failure = error;
+    exchange.end(problemTrailers(problem, requestId));
+  } finally {
+    clearTimeout(timer);
+    if (entered) gate.leave();
+    const durationMs = performance.now() - startedMs;
+    metrics.grpcMeter.end(role, path, statusName(code), durationMs / 1_000);
+    logCall(logger, { requestId, path, code, durationMs, failure });
+  }
+}
+
+/** The answering side of a stream. */
+class Exchange {
+  readonly #stream: Http2Stream;
+  readonly #requestId: string;
+  readonly #isGzip: boolean;
+  #begun = false;
+
+  constructor(stream: Http2Stream, requestId: string, isGzip: boolean) {
+    this.#stream = stream;
+    this.#requestId = requestId;
+    this.#isGzip = isGzip;
+  }
+
+  /** Sends a message once there is room for it. */
+  async send(message: Uint8Array): Promise<void> {
+    this.#begin(false);
+    await this.#stream.write(messageFrame(message, this.#isGzip));
+  }
+
+  /** Ends with these trailers; where nothing was sent they are all there is. */
+  end(trailers: readonly (readonly [string, string])[]): void {
+    if (this.#stream.reset !== null) return;
+    if (this.#begun) this.#stream.sendHeaders(trailers, true);
+    else this.#stream.sendHeaders([...this.#headers(), ...trailers], true);
+    // A client that still sends is told that nobody reads it.
+    if (!this.#stream.remoteEnded) this.#stream.cancel(0);
+  }
+
+  #begin(isEnd: boolean): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#stream.sendHeaders(this.#headers(), isEnd);
+  }
+
+  #headers(): [string, string][] {
+    return [
+      [":status", "200"],
+      ["content-type", "application/grpc"],
+      [REQUEST_ID_HEADER, this.#requestId],
+      ...(this.#isGzip ? [["grpc-encoding", "gzip"] as [string, string]] : []),
+      ["grpc-accept-encoding", "identity,gzip"],
+    ];
+  }
+}
+
+async function run(
+  stream: Http2Stream,
+  { method, decode, encode }: ServedMethod,
+  exchange: Exchange,
+  context: CallContext,
+): Promise<void> {
+  const encoding = stream.header("grpc-encoding") ?? "identity";
+  if (encoding !== "identity" && encoding !== "gzip") {
+    throw new ProblemError("unsupported_encoding", "send messages plain, or with gzip");
+  }
+  const reader = new MessageReader(stream, encoding === "gzip", BODY_BYTES_MAX);
+  const read = (bytes: Uint8Array) => method.raw ? bytes : decoded(decode, bytes);
+  const write = (response: unknown) => {
+    context.signal.throwIfAborted();
+    return exchange.send(encode(response));
+  };
+  if ("duplex" in method) {
+    return await method.duplex(requestsOf(reader, read), write, context);
+  }
+  const bytes = await reader.next();
+  if (bytes === null) throw new ProblemError("invalid_message", "a request is missing");
+  if ("unary" in method) await write(await method.unary(read(bytes), context));
+  else await method.stream(read(bytes), write, context);
+}
+
+function decoded(decode: (bytes: Uint8Array) => unknown, bytes: Uint8Array): unknown {
+  try {
+    return decode(bytes);
+  } catch (cause) {
+    throw new ProblemError("invalid_message", undefined, { cause });
+  }
+}
+
+async function* requestsOf(reader: MessageReader, read: (bytes: Uint8Array) => unknown) {
+  for (let bytes = await reader.next(); bytes !== null; bytes = await reader.next()) {
+    yield read(bytes);
+  }
+}
+
+/** Rejects as soon as the signal is aborted, whatever the work does then. */
+function withinSignal(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
+/** Who sends gzip gets gzip. */
+function acceptsGzip(stream: Http2Stream): boolean {
+  const accepted = (stream.header("grpc-accept-encoding") ?? "").split(",");
+  return stream.header("grpc-encoding") === "gzip" &&
+    accepted.some((each) => each.trim() === "gzip");
+}
+
+interface EndedCall {
+  readonly requestId: string;
+  readonly path: string;
+  readonly code: StatusCode;
+  readonly durationMs: number;
+  readonly failure: unknown;
+}
+
+/** One line a call: calls that went well at debug, as direct routes of HTTP. */
+function logCall(logger: Logger, { requestId, path, code, durationMs, failure }: EndedCall): void {
+  const level = failure !== null ? "error" : code === Status.OK ? "debug" : "info";
+  if (!logger.isLevelEnabled(level)) return;
+  const line = {
+    request_id: requestId,
+    method: path,
+    code: statusName(code),
+    duration_ms: Math.round(durationMs * 1_000) / 1_000,
+  };
+  if (failure !== null) logger.error({ ...line, err: failure }, "call failed");
+  else logger[level](line, "call");
+}
