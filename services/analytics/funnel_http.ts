@@ -20,7 +20,15 @@ import { subjectNamed } from "../../lib/query/filter/parse_filter.ts";
 import { answerFunnel, answerFunnelUsers, type FunnelRequest } from "./answer_funnel.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
 import { FunnelSchema, FunnelUsersSchema } from "./funnel_json.ts";
-import { commonShape, filterOf, patienceOf, rangeOf, readBody } from "./question_body.ts";
+import {
+  type Asker,
+  askerOf,
+  commonShape,
+  filterOf,
+  patienceOfAsker,
+  rangeOf,
+  readBody,
+} from "./question_body.ts";
 
 /** What the routes work with. */
 export interface FunnelRoutesOptions {
@@ -61,7 +69,8 @@ const funnelShape = {
   breakdown_limit: wholeNumber(1, FUNNEL_SEGMENTS_MAX).optional(),
 };
 
-const FunnelBody = message(funnelShape);
+/** What a funnel is asked by. */
+export const FunnelBody = message(funnelShape);
 
 const FunnelUsersBody = message({
   ...funnelShape,
@@ -88,12 +97,13 @@ export function funnelRoutes({ ports, bodies, projectOf }: FunnelRoutesOptions):
   for (const route of [funnelRoute, usersRoute]) app.openAPIRegistry.registerPath(route);
   app.post(funnelRoute.getRoutingPath(), async (context) => {
     const body = await readBody(context, bodies, FunnelBody);
-    return context.json(await answerFunnel(requestOf(context, body, projectOf), ports));
+    const request = funnelRequest(body, askerOf(context, projectOf));
+    return context.json(await answerFunnel(request, ports));
   });
   app.post(usersRoute.getRoutingPath(), async (context) => {
     const body = await readBody(context, bodies, FunnelUsersBody);
     const answer = await answerFunnelUsers({
-      ...requestOf(context, body, projectOf),
+      ...funnelRequest(body, askerOf(context, projectOf)),
       step: body.step,
       outcome: body.outcome,
       limit: body.limit ?? null,
@@ -104,13 +114,10 @@ export function funnelRoutes({ ports, bodies, projectOf }: FunnelRoutesOptions):
   return app;
 }
 
-function requestOf(
-  context: Context,
-  body: z.infer<typeof FunnelBody>,
-  projectOf: (context: Context) => string,
-): FunnelRequest {
+/** The question that the body of a funnel puts. */
+export function funnelRequest(body: z.infer<typeof FunnelBody>, asker: Asker): FunnelRequest {
   return {
-    project: projectOf(context),
+    project: asker.project,
     range: rangeOf(body),
     filter: filterOf(body),
     steps: body.steps.map((step, i) => askedStep(step, `steps[${i}]`)),
@@ -120,7 +127,7 @@ function requestOf(
     stepTimeoutMs: body.step_timeout ?? null,
     breakdown: body.breakdown ? subjectNamed(body.breakdown) : null,
     breakdownLimit: body.breakdown_limit ?? null,
-    patience: patienceOf(context, body.timeout_seconds),
+    patience: patienceOfAsker(asker, body.timeout_seconds),
   };
 }
 

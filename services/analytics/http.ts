@@ -19,12 +19,13 @@ import {
   answerLegacySummary,
   answerSeries,
   answerSummary,
+  type SeriesRequest,
   type SummaryRequest,
 } from "./answer_query.ts";
 import { answerFormat, seriesCsv, summaryCsv } from "./csv_answer.ts";
 import { getRoute, parametersOf, rangeParameters, readRange, timeParameter } from "./get_route.ts";
 import type { QueryParameters } from "./query_parameters.ts";
-import { patienceOf } from "./question_body.ts";
+import { type Asker, askerOf, patienceOfAsker } from "./question_body.ts";
 import { seriesText } from "./series_text.ts";
 import { userRoutes } from "./user_http.ts";
 
@@ -52,24 +53,35 @@ const formatParameter = {
   format: z.string().optional().describe("json or csv; by the header accept if missing, else json"),
 };
 
-const summaryRoute = getRoute("/v1/analytics/summary", "Totals of a time range", SummarySchema, {
-  ...formatParameter,
-  ...rangeParameters,
-  ...filterParameters,
-  group_by: z.string().optional().describe("event_type"),
-});
+/** Parameters of a summary and of a time series, `format` aside. */
+export const summaryRoute = getRoute(
+  "/v1/analytics/summary",
+  "Totals of a time range",
+  SummarySchema,
+  {
+    ...formatParameter,
+    ...rangeParameters,
+    ...filterParameters,
+    group_by: z.string().optional().describe("event_type"),
+  },
+);
 
-const seriesRoute = getRoute("/v1/analytics/timeseries", "One metric over time", SeriesSchema, {
-  ...formatParameter,
-  ...rangeParameters,
-  ...filterParameters,
-  group_by: z.string().optional().describe(
-    `Up to ${GROUP_BY_MAX} fields or properties, a comma list or repeated`,
-  ),
-  metric: z.string().describe(`One of ${METRIC_FORM}`),
-  granularity: z.string().optional().describe("minute, hour (default), day, week or month"),
-  tz: z.string().optional().describe("IANA time zone of the buckets; UTC if missing"),
-});
+export const seriesRoute = getRoute(
+  "/v1/analytics/timeseries",
+  "One metric over time",
+  SeriesSchema,
+  {
+    ...formatParameter,
+    ...rangeParameters,
+    ...filterParameters,
+    group_by: z.string().optional().describe(
+      `Up to ${GROUP_BY_MAX} fields or properties, a comma list or repeated`,
+    ),
+    metric: z.string().describe(`One of ${METRIC_FORM}`),
+    granularity: z.string().optional().describe("minute, hour (default), day, week or month"),
+    tz: z.string().optional().describe("IANA time zone of the buckets; UTC if missing"),
+  },
+);
 
 const legacyRoute = getRoute("/analytics/summary", "Totals of a time range", LegacySummarySchema, {
   from: timeParameter("First instant; an hour before the end if missing"),
@@ -85,27 +97,15 @@ export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): O
   }
   app.get(summaryRoute.path, async (context) => {
     const query = parametersOf(context, summaryRoute.names);
-    refuseGroupBy(query);
     const format = answerFormat(context, query.text("format"));
-    const answer = await answerSummary({
-      project: projectOf(context),
-      range: readRange(query, "time_range.start", "time_range.end"),
-      ...readFilter(query, context),
-    }, ports);
+    const request = summaryRequest(query, askerOf(context, projectOf));
+    const answer = await answerSummary(request, ports);
     return format === "csv" ? summaryCsv(answer) : context.json(answer);
   });
   app.get(seriesRoute.path, async (context) => {
     const query = parametersOf(context, seriesRoute.names);
     const format = answerFormat(context, query.text("format"));
-    const answer = await answerSeries({
-      project: projectOf(context),
-      range: readRange(query, "time_range.start", "time_range.end"),
-      ...readFilter(query, context),
-      metric: query.text("metric") ?? "",
-      granularity: query.granularity("granularity"),
-      timeZone: query.text("tz"),
-      by: query.groups("group_by"),
-    }, ports);
+    const answer = await answerSeries(seriesRequest(query, askerOf(context, projectOf)), ports);
     if (format === "csv") return seriesCsv(answer);
     return context.body(seriesText(answer), 200, { "content-type": "application/json" });
   });
@@ -122,20 +122,43 @@ export function legacyAnalyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptio
     const answer = await answerLegacySummary({
       project: projectOf(context),
       range: readRange(query, "from", "to"),
-      ...readFilter(query, context),
+      ...readFilter(query, askerOf(context, projectOf)),
     }, ports);
     return context.json(answer);
   });
   return app;
 }
 
+/** The question that the parameters of a summary put. */
+export function summaryRequest(query: QueryParameters, asker: Asker): SummaryRequest {
+  refuseGroupBy(query);
+  return {
+    project: asker.project,
+    range: readRange(query, "time_range.start", "time_range.end"),
+    ...readFilter(query, asker),
+  };
+}
+
+/** The question that the parameters of a time series put. */
+export function seriesRequest(query: QueryParameters, asker: Asker): SeriesRequest {
+  return {
+    project: asker.project,
+    range: readRange(query, "time_range.start", "time_range.end"),
+    ...readFilter(query, asker),
+    metric: query.text("metric") ?? "",
+    granularity: query.granularity("granularity"),
+    timeZone: query.text("tz"),
+    by: query.groups("group_by"),
+  };
+}
+
 /** Which events to count, and how long to wait where that needs rows. */
 function readFilter(
   query: QueryParameters,
-  context: Context,
+  asker: Asker,
 ): Pick<SummaryRequest, "filter" | "patience"> {
   const timeoutSeconds = query.integer("timeout_seconds", 1, ROW_QUESTION_SECONDS_MAX);
-  return { filter: query.filter(), patience: patienceOf(context, timeoutSeconds) };
+  return { filter: query.filter(), patience: patienceOfAsker(asker, timeoutSeconds) };
 }
 
 /** A summary has the counts by type anyway; any other group is refused. */

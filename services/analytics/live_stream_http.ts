@@ -28,7 +28,7 @@ import { CATEGORY_NUMBERS } from "../../lib/query/filter/filter.ts";
 import { windowIdOf } from "./live_frame.ts";
 import type { LiveUpdate } from "./live_reader.ts";
 import { type LiveStreamJson, LiveStreamSchema } from "./live_stream_json.ts";
-import type { LiveStreamReader, LiveStreams } from "./live_streams.ts";
+import type { LiveStreamReader, LiveStreamRequest, LiveStreams } from "./live_streams.ts";
 import { QueryParameters } from "./query_parameters.ts";
 
 /** What the routes work with. */
@@ -44,7 +44,8 @@ const filterParameters = {
   filter: z.string().optional().describe("A list of conditions as JSON"),
 };
 
-const windowQuery = z.object({
+/** Parameters of live windows. */
+export const windowQuery = z.object({
   window_seconds: z.string().optional().describe(
     `1 to ${LIVE_WINDOW_SECONDS_MAX}; ${LIVE_WINDOW_SECONDS_DEFAULT} if missing`,
   ),
@@ -77,21 +78,9 @@ export function liveStreamRoutes(options: LiveStreamRoutesOptions): OpenAPIHono 
   app.openAPIRegistry.register("LiveStreamFrame", LiveStreamSchema);
   app.get(windowRoute.getRoutingPath(), (context) => {
     const query = parametersOf(context, Object.keys(windowQuery.shape));
-    const types = typesOf(query);
-    const isFiltered = query.hasConditions || types.some((type) => CATEGORY_NUMBERS.has(type));
-    const windowSeconds = query.integer("window_seconds", 1, LIVE_WINDOW_SECONDS_MAX) ??
-      LIVE_WINDOW_SECONDS_DEFAULT;
-    return answer(context, () =>
-      streams.openWindows({
-        project: projectOf(context),
-        filter: query.filter(),
-        eventTypes: isFiltered || types.length === 0 ? null : types,
-        isFiltered,
-        windowSeconds,
-        top: topOf(query),
-        topLimit: query.integer("top_limit", 1, LIVE_TOP_MAX) ?? LIVE_TOP_DEFAULT,
-        afterSecond: secondOf(lastSeen(context, query, "window_id"), windowSeconds),
-      }));
+    const lastId = lastSeen(context, query, "window_id");
+    const request = windowsRequest(query, projectOf(context), lastId);
+    return answer(context, () => streams.openWindows(request));
   });
   app.get(tailRoute.getRoutingPath(), (context) => {
     const query = parametersOf(context, Object.keys(tailQuery.shape));
@@ -107,6 +96,28 @@ export function liveStreamRoutes(options: LiveStreamRoutesOptions): OpenAPIHono 
       }));
   });
   return app;
+}
+
+/** The windows that the parameters ask for. `lastId`: of the last window that the reader had. */
+export function windowsRequest(
+  query: QueryParameters,
+  project: string,
+  lastId: string | null,
+): LiveStreamRequest {
+  const types = typesOf(query);
+  const isFiltered = query.hasConditions || types.some((type) => CATEGORY_NUMBERS.has(type));
+  const windowSeconds = query.integer("window_seconds", 1, LIVE_WINDOW_SECONDS_MAX) ??
+    LIVE_WINDOW_SECONDS_DEFAULT;
+  return {
+    project,
+    filter: query.filter(),
+    eventTypes: isFiltered || types.length === 0 ? null : types,
+    isFiltered,
+    windowSeconds,
+    top: topOf(query),
+    topLimit: query.integer("top_limit", 1, LIVE_TOP_MAX) ?? LIVE_TOP_DEFAULT,
+    afterSecond: secondOf(lastId, windowSeconds),
+  };
 }
 
 /** A stream is opened only once it is clear that it can be sent. */

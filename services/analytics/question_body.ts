@@ -90,13 +90,35 @@ export function filterOf(body: Omit<CommonBody, "time_range">, place = ""): Filt
   ]);
 }
 
-/** How long the asker of a request waits. */
-export function patienceOf(context: Context, timeoutSeconds: number | null | undefined): Patience {
+/** Who asks, over whatever transport. */
+export interface Asker {
+  /** The project that may be read. */
+  readonly project: string;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly gone: AbortSignal;
+}
+
+/** Who sent a request. The signal is made only where it is looked at: for every request it costs. */
+export function askerOf(context: Context, projectOf: (context: Context) => string): Asker {
   return {
-    timeoutMs: timeoutSeconds == null ? null : 1_000 * timeoutSeconds,
-    // Only where somebody waits for rows: a signal for every request would cost.
+    project: projectOf(context),
     get gone() {
       return context.req.raw.signal;
     },
   };
+}
+
+/** How long an asker waits. */
+export function patienceOfAsker(asker: Asker, timeoutSeconds: number | null | undefined): Patience {
+  return {
+    timeoutMs: timeoutSeconds == null ? null : 1_000 * timeoutSeconds,
+    get gone() {
+      return asker.gone;
+    },
+  };
+}
+
+/** How long the sender of a request waits. */
+export function patienceOf(context: Context, timeoutSeconds: number | null | undefined): Patience {
+  return patienceOfAsker(askerOf(context, () => ""), timeoutSeconds);
 }

@@ -21,11 +21,11 @@ import {
 import { invalidParameter } from "../../lib/http/json_body.ts";
 import { UserSchema, UsersSchema } from "./answer_json.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
-import { answerUser } from "./answer_user.ts";
+import { answerUser, type UserRequest } from "./answer_user.ts";
 import { answerUsers } from "./answer_users.ts";
 import { getRoute, parametersOf, rangeParameters, readRange } from "./get_route.ts";
 import type { QueryParameters } from "./query_parameters.ts";
-import { patienceOf } from "./question_body.ts";
+import { type Asker, askerOf, patienceOf, patienceOfAsker } from "./question_body.ts";
 
 /** What the routes work with. */
 export interface UserRoutesOptions {
@@ -39,7 +39,8 @@ const timeoutParameter = optional(
   `Longest wait, 1 to ${ROW_QUESTION_SECONDS_MAX} s; ${ROW_QUESTION_MS_DEFAULT / 1_000} if missing`,
 );
 
-const userRoute = getRoute("/v1/analytics/users/{user_id}", "One user", UserSchema, {
+/** Parameters of the question about one user. */
+export const userRoute = getRoute("/v1/analytics/users/{user_id}", "One user", UserSchema, {
   ...rangeParameters,
   tz: optional("IANA time zone of the days; UTC if missing"),
   include_events: optional("true: give the events in the range"),
@@ -80,21 +81,9 @@ export function userRoutes({ ports, projectOf }: UserRoutesOptions): OpenAPIHono
   for (const { config } of [userRoute, usersRoute]) app.openAPIRegistry.registerPath(config);
   app.get(userRoute.path, async (context) => {
     const query = parametersOf(context, userRoute.names);
-    const answer = await answerUser({
-      project: projectOf(context),
-      userId: context.req.param("user_id") ?? "",
-      range: readRange(query, "time_range.start", "time_range.end"),
-      timeZone: query.text("tz"),
-      includeEvents: query.flag("include_events"),
-      filter: query.filter(),
-      limit: query.integer("limit", 1, USER_EVENTS_PAGE_MAX),
-      pageToken: query.text("page_token"),
-      includeSessions: query.flag("include_sessions"),
-      sessionsLimit: query.integer("sessions_limit", 1, USER_SESSIONS_PAGE_MAX),
-      sessionsPageToken: query.text("sessions_page_token"),
-      attributeEvents: query.integer("attribute_events", 0, USER_ATTRIBUTE_EVENTS_MAX),
-      patience: patienceOf(context, readTimeout(query)),
-    }, ports);
+    const userId = context.req.param("user_id") ?? "";
+    const request = userRequest(userId, query, askerOf(context, projectOf));
+    const answer = await answerUser(request, ports);
     return context.json(answer);
   });
   app.get(usersRoute.path, async (context) => {
@@ -109,6 +98,25 @@ export function userRoutes({ ports, projectOf }: UserRoutesOptions): OpenAPIHono
     return context.json(answer);
   });
   return app;
+}
+
+/** The question about one user that the parameters put. */
+export function userRequest(userId: string, query: QueryParameters, asker: Asker): UserRequest {
+  return {
+    project: asker.project,
+    userId,
+    range: readRange(query, "time_range.start", "time_range.end"),
+    timeZone: query.text("tz"),
+    includeEvents: query.flag("include_events"),
+    filter: query.filter(),
+    limit: query.integer("limit", 1, USER_EVENTS_PAGE_MAX),
+    pageToken: query.text("page_token"),
+    includeSessions: query.flag("include_sessions"),
+    sessionsLimit: query.integer("sessions_limit", 1, USER_SESSIONS_PAGE_MAX),
+    sessionsPageToken: query.text("sessions_page_token"),
+    attributeEvents: query.integer("attribute_events", 0, USER_ATTRIBUTE_EVENTS_MAX),
+    patience: patienceOfAsker(asker, readTimeout(query)),
+  };
 }
 
 function readTimeout(query: QueryParameters): number | null {
