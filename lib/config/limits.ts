@@ -196,6 +196,17 @@ export const SUSPECT_READ_BYTES_MAX = 64 * KIB;
 /** Distinct `event_type` label values in metrics; the types after these are counted as `other`. */
 export const METRIC_EVENT_TYPES_MAX = 100;
 
+/** How often the values of all metrics are kept for questions about the last hour, ms. */
+export const METRIC_SAMPLE_MS = 10 * SECOND_MS;
+/** Samples that are kept: an hour of them. */
+export const METRIC_SAMPLES_MAX = 360;
+/** Series that are kept; those after them are not, and answers say so. */
+export const METRIC_SERIES_MAX = 5_000;
+/** How often a stream of metrics gives all values again, ms. */
+export const METRIC_STREAM_MS = 5 * SECOND_MS;
+/** Metrics that one question may name. */
+export const METRIC_NAMES_MAX = 100;
+
 // --- Supervisor ----------------------------------------------------------------------------------
 
 /** Quick failures in a row after which the restart loop gives up. */

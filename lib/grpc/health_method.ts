@@ -16,3 +16,14 @@ export function healthMethod(
     return Promise.resolve({ healthy, status, timestamp: timestampOf(now()), details, services });
   };
 }
+
+/** The same for the older generation: HealthResponse with a time in unix seconds. */
+export function legacyHealthMethod(
+  health: () => HealthReport,
+  now: () => number = Date.now,
+): UnaryHandler<unknown, object> {
+  return () => {
+    const { healthy, status } = v1Health(health);
+    return Promise.resolve({ healthy, status, timestamp: Math.floor(now() / 1_000) });
+  };
+}

@@ -2,6 +2,7 @@
  * All current values of the platform's metrics in a form to take away.
  */
 import type { Metrics } from "../../lib/telemetry/metrics.ts";
+import { type MetricValue, metricValues } from "./metric_values.ts";
 
 const FORMATS = ["prometheus", "json", "csv"] as const;
 export type ExportFormat = typeof FORMATS[number];
@@ -19,17 +20,6 @@ export interface ExportedMetrics {
   readonly metrics_count: string;
 }
 
-/** One value: `Metric` of `analytics.v1` in proto JSON. */
-interface MetricValue {
-  readonly name: string;
-  readonly type: string;
-  readonly value: number;
-  readonly labels: Readonly<Record<string, string>>;
-  /** RFC 3339. */
-  readonly timestamp: string;
-  readonly metadata: { readonly description: string };
-}
-
 /**
  * Exports the values of the named metrics, or of all.
  *
@@ -42,7 +32,7 @@ export async function exportMetrics(
   names: readonly string[],
   nowMs: number,
 ): Promise<ExportedMetrics> {
-  const values = await valuesOf(metrics, names, new Date(nowMs).toISOString());
+  const values = await metricValues(metrics, names, nowMs);
   const metrics_count = String(values.length);
   if (format === "json") {
     return { data: JSON.stringify(values), content_type: "application/json", metrics_count };
@@ -52,28 +42,6 @@ export async function exportMetrics(
   }
   const data = names.length === 0 ? await metrics.text() : await namedText(metrics, names);
   return { data, content_type: metrics.contentType, metrics_count };
-}
-
-async function valuesOf(
-  metrics: Metrics,
-  names: readonly string[],
-  timestamp: string,
-): Promise<MetricValue[]> {
-  const all = await metrics.registry.getMetricsAsJSON();
-  return all.filter(({ name }) => names.length === 0 || names.includes(name))
-    .flatMap(({ name, help, type, values }) =>
-      values.map((value) => ({
-        // Buckets, sum and count of a histogram have names of their own.
-        name: "metricName" in value && value.metricName ? String(value.metricName) : name,
-        type: `METRIC_TYPE_${String(type).toUpperCase()}`,
-        value: value.value,
-        labels: Object.fromEntries(
-          Object.entries(value.labels).map(([label, text]) => [label, String(text)]),
-        ),
-        timestamp,
-        metadata: { description: help },
-      }))
-    );
 }
 
 async function namedText(metrics: Metrics, names: readonly string[]): Promise<string> {

@@ -9,32 +9,91 @@ import {
   createServiceHandler,
   type ServiceHandlerOptions,
 } from "../../lib/http/service_handler.ts";
+import { ECHO_CHARS_MAX } from "../../lib/config/limits.ts";
+import { invalidParameter, protoName, TIME_FORM, timeOf } from "../../lib/http/json_body.ts";
 import type { Metrics } from "../../lib/telemetry/metrics.ts";
+import { aggregationNamed, answerMetrics, type MetricsRequest } from "./answer_metrics.ts";
+import type { MetricHistory } from "./metric_history.ts";
 import { exportMetrics, isExportFormat } from "./export_metrics.ts";
 
+export interface MetricsHandlerOptions extends ServiceHandlerOptions {
+  readonly history: MetricHistory;
+}
+
 /** The handler of the metrics port, for listen(). */
-export function createMetricsHandler(options: ServiceHandlerOptions): Handler {
+export function createMetricsHandler(options: MetricsHandlerOptions): Handler {
   const { metrics, now } = options.operational;
   return createServiceHandler({
     ...options,
-    routes: [metricsRoutes(metrics, now), ...options.routes ?? []],
+    routes: [metricsRoutes(metrics, options.history, now), ...options.routes ?? []],
   });
 }
 
-/** `GET /v1/metrics/export?format=prometheus|json|csv&metric_names=...` */
-export function metricsRoutes(metrics: Metrics, now: () => number = Date.now): Hono<AppEnv> {
+/**
+ * `GET /v1/metrics/export?format=prometheus|json|csv&metric_names=...` and
+ * `GET /v1/metrics?metric_names=...&time_range.start=...&labels[service]=...&aggregation=P95`
+ */
+export function metricsRoutes(
+  metrics: Metrics,
+  history: MetricHistory,
+  now: () => number = Date.now,
+): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
+  routes.get("/v1/metrics", async (context) => {
+    const request = readMetricsRequest(new URL(context.req.url).searchParams);
+    return context.json(await answerMetrics(request, metrics, history, now()));
+  });
   routes.get("/v1/metrics/export", async (context) => {
     const format = context.req.query("format") || "prometheus";
     if (!isExportFormat(format)) {
       const detail = "format must be prometheus, json or csv";
       throw new ProblemError("invalid_parameter", detail, { field: "format" });
     }
-    const names = ["metric_names", "metricNames"]
-      .flatMap((parameter) => context.req.queries(parameter) ?? [])
-      .flatMap((value) => value.split(","))
-      .filter((name) => name !== "");
+    const names = namesOf(new URL(context.req.url).searchParams);
     return context.json(await exportMetrics(metrics, format, names, now()));
   });
   return routes;
+}
+
+/** `labels[service]` or `labels.service`. */
+const LABEL = /^labels(?:\[(.+)\]|\.(.+))$/;
+
+/** Reads the parameters of GetMetrics. Throws ProblemError invalid_parameter. */
+function readMetricsRequest(search: URLSearchParams): MetricsRequest {
+  const labels: Record<string, string> = {};
+  const times: { start: number | null; end: number | null } = { start: null, end: null };
+  let aggregation = "";
+  for (const [sent, value] of search) {
+    const label = LABEL.exec(sent);
+    const name = protoName(sent);
+    if (label !== null) labels[label[1] ?? label[2]] = value;
+    else if (name === "aggregation") aggregation = value;
+    else if (name === "time_range.start") times.start = timeNamed(name, value);
+    else if (name === "time_range.end") times.end = timeNamed(name, value);
+    else if (name !== "metric_names") {
+      const shown = sent.slice(0, ECHO_CHARS_MAX);
+      const known = "metric_names, time_range.start, time_range.end, labels, aggregation";
+      throw invalidParameter(shown, `unknown parameter; this route takes ${known}`);
+    }
+  }
+  return {
+    names: namesOf(search),
+    startMs: times.start,
+    endMs: times.end,
+    labels,
+    aggregation: aggregationNamed(aggregation),
+  };
+}
+
+function timeNamed(name: string, text: string): number | null {
+  if (text === "") return null;
+  const ms = timeOf(text);
+  if (Number.isNaN(ms)) throw invalidParameter(name, `${name} must be ${TIME_FORM}`);
+  return ms;
+}
+
+function namesOf(search: URLSearchParams): string[] {
+  return ["metric_names", "metricNames"].flatMap((parameter) => search.getAll(parameter))
+    .flatMap((value) => value.split(","))
+    .filter((name) => name !== "");
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createLogger } from "../../lib/telemetry/logger.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { createMetricsHandler } from "./http.ts";
+import { MetricHistory } from "./metric_history.ts";
 
 const NOW_MS = Date.parse("2026-01-31T12:00:00.000Z");
 
@@ -19,6 +20,7 @@ function get(path: string): Promise<Response> {
       now: () => NOW_MS,
     },
     logger: createLogger("silent"),
+    history: new MetricHistory(),
   });
   return handler(new Request(`http://localhost:8084${path}`));
 }
