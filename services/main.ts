@@ -12,7 +12,12 @@ import process from "node:process";
 import { Command } from "commander";
 import { type Config, type Role, ROLES } from "../lib/config/config.ts";
 import { EXIT_FAILED } from "../lib/config/exit_codes.ts";
-import { DRAIN_MS_MAX, GAUGE_REFRESH_MS, TRIM_INTERVAL_MS } from "../lib/config/limits.ts";
+import {
+  DRAIN_MS_MAX,
+  GAUGE_REFRESH_MS,
+  METRIC_SAMPLE_MS,
+  TRIM_INTERVAL_MS,
+} from "../lib/config/limits.ts";
 import {
   type DataFolder,
   lockDataFolder,
@@ -48,10 +53,8 @@ import { deadLetterRoutes } from "./dead_letters/http.ts";
 import { forwardRoutes } from "./gateway/forward.ts";
 import { createGatewayHandler } from "./gateway/http.ts";
 import { EventAcceptor } from "./ingestion/accept_events.ts";
-import { healthMethod } from "../lib/grpc/health_method.ts";
-import type { GrpcService } from "../lib/grpc/grpc_server.ts";
 import { type GrpcPorts, openGrpcPorts } from "./grpc_ports.ts";
-import { ingestionGrpcService } from "./ingestion/grpc.ts";
+import { grpcServices } from "./grpc_services.ts";
 import { createIngestionHandler } from "./ingestion/http.ts";
 import { v1IngestRoutes } from "./ingestion/v1_http.ts";
 import { WriterHost } from "./ingestion/writer_host.ts";
@@ -59,6 +62,8 @@ import { LetterDesk } from "./letter_desk.ts";
 import { LiveDesk } from "./live_desk.ts";
 import { type LogBackend, openLogBackend } from "./log_backend.ts";
 import { createMetricsHandler, metricsRoutes } from "./metrics/http.ts";
+import { MetricHistory } from "./metrics/metric_history.ts";
+import { metricValues } from "./metrics/metric_values.ts";
 import { processorOptions } from "./processor_options.ts";
 import { serve, type Served } from "./serve.ts";
 import { faultOf } from "./shard_fault.ts";
@@ -93,6 +98,7 @@ class Platform implements Served {
   #liveDesk: LiveDesk | null = null;
   #exports: ExportDesk | null = null;
   #grpc: GrpcPorts | null = null;
+  readonly #history = new MetricHistory();
   #logFailure: string | null = null;
   #stopping = false;
 
@@ -132,6 +138,7 @@ class Platform implements Served {
     this.#grpc = await this.#openGrpc();
     this.#timers.push(setInterval(() => this.#refreshGauges(), GAUGE_REFRESH_MS));
     this.#timers.push(setInterval(() => this.#trim(), TRIM_INTERVAL_MS));
+    this.#timers.push(setInterval(() => void this.#sampleMetrics(), METRIC_SAMPLE_MS));
     this.#announce();
   }
 
@@ -302,7 +309,7 @@ class Platform implements Served {
           routes: [
             v1IngestRoutes({ ...ingest, node: `${Deno.hostname()}:${Deno.pid}` }),
             ...this.#questionRoutes(bodies),
-            metricsRoutes(this.#metrics),
+            metricsRoutes(this.#metrics, this.#history),
           ],
         });
       case "consumer":
@@ -322,22 +329,26 @@ class Platform implements Served {
           ],
         });
       case "metrics":
-        return createMetricsHandler({ operational, logger });
+        return createMetricsHandler({ operational, logger, history: this.#history });
     }
   }
 
   #openGrpc(): Promise<GrpcPorts> {
-    const services: GrpcService[] = [];
-    if (this.#acceptor !== null && this.#config.roles.has("ingestion")) {
-      const node = `${Deno.hostname()}:${Deno.pid}`;
-      const health = healthMethod("ingestion", () => this.#health("ingestion"));
-      services.push(ingestionGrpcService({ acceptor: this.#acceptor, node, health }));
-    }
+    const { roles } = this.#config;
+    const streams = this.#streams;
     return openGrpcPorts({
       config: this.#config,
       logger: this.#logger,
       metrics: this.#metrics,
-      services,
+      services: grpcServices({
+        roles,
+        acceptor: this.#acceptor,
+        consumer: this.#consumer,
+        questions: roles.has("analytics") ? { ports: this.#analyticsPorts(), streams } : null,
+        metrics: this.#metrics,
+        history: this.#history,
+        health: (role) => this.#health(role),
+      }),
       authorize: () => Promise.resolve(DEFAULT_PROJECT),
     });
   }
@@ -450,6 +461,11 @@ class Platform implements Served {
     this.#letters?.refresh().catch((error) => {
       this.#logger.warn({ err: error }, "the dead letters can't be counted");
     });
+  }
+
+  async #sampleMetrics(): Promise<void> {
+    const nowMs = Date.now();
+    this.#history.add(await metricValues(this.#metrics, [], nowMs), nowMs);
   }
 
   #trim(): void {
