@@ -5,18 +5,22 @@
  */
 import { Buffer } from "node:buffer";
 import { fileURLToPath } from "node:url";
-import * as grpc from "@grpc/grpc-js";
 import {
   loadSync,
   type MessageTypeDefinition,
   type Options,
   type PackageDefinition,
+  type ServiceDefinition,
 } from "@grpc/proto-loader";
 
 /** Files that define what is served, below proto/. */
 const SERVED_FILES = ["analytics/v1/analytics.proto", "analytics/analytics.proto"];
 /** What travels beside answers. */
-const DETAIL_FILES = ["google/rpc/status.proto", "google/rpc/error_details.proto"];
+const DETAIL_FILES = [
+  "google/rpc/status.proto",
+  "google/rpc/error_details.proto",
+  "grpc/health/v1/health.proto",
+];
 
 /** Field 1, length-delimited. */
 const FILE_TAG = 0x0a;
@@ -34,7 +38,7 @@ export interface Definitions {
   /** All files as compiled (`make proto`): what reflection gives, imports and options included. */
   readonly reflected: PackageDefinition;
   /** @throws when there is no service of this full name, such as `analytics.v1.MetricsService` */
-  service(name: string): grpc.ServiceDefinition;
+  service(name: string): ServiceDefinition;
   /** @throws when there is no message of this full name */
   message<T extends object>(name: string): MessageTypeDefinition<T, T>;
 }
@@ -63,7 +67,7 @@ function readDefinitions(): Definitions {
       // Only the bytes of the files are looked at; whole files, which proto-loader does not keep.
       files: { format: "", type: {}, fileDescriptorProtos: filesOf(compiled) },
     } as unknown as PackageDefinition,
-    service: (name) => find(name) as grpc.ServiceDefinition,
+    service: (name) => find(name) as ServiceDefinition,
     message: <T extends object>(name: string) =>
       find(name) as unknown as MessageTypeDefinition<T, T>,
   };

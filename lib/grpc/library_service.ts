@@ -2,7 +2,9 @@
  * Services of libraries that are written for grpc-js (health checking, reflection), served by our
  * own server: what they add to theirs is taken as methods of ours.
  */
+import { ProblemError } from "../http/problem.ts";
 import type { CallContext, Method } from "./call.ts";
+import { Status } from "./status_code.ts";
 
 /** What such a library expects of a server. */
 export interface LibraryServer {
@@ -49,7 +51,7 @@ function adapted(method: LibraryMethod, handler: (...args: any[]) => void): Meth
       unary: (request) => {
         return new Promise((resolve, reject) => {
           handler({ request }, (error: unknown, answer: unknown) => {
-            if (error) reject(error);
+            if (error) reject(asProblem(error));
             else resolve(answer);
           });
         });
@@ -118,6 +120,12 @@ class LibraryCall {
     if (event === "error") this.#end.reject(value);
     for (const listener of this.#listeners.get(event) ?? []) listener(value);
   }
+}
+
+/** What these libraries fail with is that a service is not known. */
+function asProblem(error: unknown): unknown {
+  const { code, details } = error as { code?: number; details?: string };
+  return code === Status.NOT_FOUND ? new ProblemError("not_found", details) : error;
 }
 
 function lowerFirst(name: string): string {

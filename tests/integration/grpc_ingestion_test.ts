@@ -1,12 +1,16 @@
 /** EventIngestionService over a real connection to a real server: what was answered is stored. */
-import * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";
 import { withDeadline } from "../support/deadline.ts";
-import { detailsOf, failureOf, type Message, TestGrpcClient } from "../support/grpc_client.ts";
+import { Status } from "../../lib/grpc/status_code.ts";
+import {
+  type AnyMessage as Message,
+  detailsOf,
+  failureOf,
+  grpcPortOf as portOf,
+  TestGrpcClient,
+} from "../support/grpc_client.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
-// Clients are closed before the server says goodbye to them: Deno 2.9's HTTP/2 client may crash when
-// it hears that (denoland/deno#36788).
 const SERVICE = "analytics.v1.EventIngestionService";
 
 const event = (id: string, more: Message = {}): Message => ({
@@ -18,11 +22,6 @@ const event = (id: string, more: Message = {}): Message => ({
   ...more,
 });
 
-function portOf(server: TestServer, role = "ingestion"): number {
-  const ready = server.entries.find((entry) => entry.msg === "ready")!;
-  return (ready.grpcPorts as Record<string, number>)[role];
-}
-
 async function counted(server: TestServer): Promise<string> {
   const response = await fetch(`${server.urls.gateway}/v1/analytics/summary`);
   return (await response.json()).total_events;
@@ -30,8 +29,10 @@ async function counted(server: TestServer): Promise<string> {
 
 Deno.test("IngestEvent and IngestEvents store what they answer with success", async () => {
   await using server = await startServer();
-  using client = new TestGrpcClient(SERVICE, portOf(server));
-  const one = await client.call("IngestEvent", { event: event("a") }, { "x-request-id": "rid-1" });
+  using client = await TestGrpcClient.connect(SERVICE, portOf(server));
+  const one = await client.call("IngestEvent", { event: event("a") }, {
+    metadata: { "x-request-id": "rid-1" },
+  });
   assert.deepEqual([one.success, one.event_id, one.message], [true, "a", "event accepted"]);
   const made = await client.call("IngestEvent", { event: event("") });
   assert.match(made.event_id, /^[0-9a-f-]{36}$/);
@@ -51,14 +52,13 @@ Deno.test("IngestEvent and IngestEvents store what they answer with success", as
   assert.deepEqual([verdict.success, verdict.validation_errors[0].field], [false, "user_id"]);
   await client.call("IngestEvent", { event: event("f"), options: { validate_only: true } });
   assert.equal(await counted(server), "4");
-  client[Symbol.dispose]();
   assert.equal(await server.stop(), 0);
 });
 
 Deno.test("every gRPC port answers every service, and says so by health and request id", async () => {
   await using server = await startServer();
   for (const role of ["ingestion", "consumer", "analytics", "metrics"]) {
-    using client = new TestGrpcClient(SERVICE, portOf(server, role));
+    using client = await TestGrpcClient.connect(SERVICE, portOf(server, role));
     const answer = await client.call("IngestEvent", { event: event(role) });
     assert.equal(answer.success, true);
   }
@@ -68,10 +68,10 @@ Deno.test("every gRPC port answers every service, and says so by health and requ
 
 Deno.test("a refused event ends the call with a status, its code and its field", async () => {
   await using server = await startServer();
-  using client = new TestGrpcClient(SERVICE, portOf(server));
+  using client = await TestGrpcClient.connect(SERVICE, portOf(server));
   const refuse = (request: Message) => failureOf(client.call("IngestEvent", request));
   const error = await refuse({ event: event("a", { user_id: "" }) });
-  assert.equal(error.code, grpc.status.INVALID_ARGUMENT);
+  assert.equal(error.code, Status.INVALID_ARGUMENT);
   const details = detailsOf(error);
   assert.deepEqual(
     [details.ErrorInfo.reason, details.ErrorInfo.domain, details.ErrorInfo.metadata.code],
@@ -87,28 +87,25 @@ Deno.test("a refused event ends the call with a status, its code and its field",
   const none = await failureOf(client.call("IngestEvents", { events: [] }));
   assert.equal(detailsOf(none).ErrorInfo.reason, "EMPTY_BATCH");
   assert.equal(await counted(server), "0");
-  client[Symbol.dispose]();
   assert.equal(await server.stop(), 0);
 });
 
 Deno.test("StreamEvents answers each event in order, stores the good ones, tells its state", async () => {
   await using server = await startServer();
-  using client = new TestGrpcClient(SERVICE, portOf(server));
+  using client = await TestGrpcClient.connect(SERVICE, portOf(server));
   const events = 3_000;
   const stream = client.open("StreamEvents");
-  const responses: Message[] = [];
-  const ended = new Promise<grpc.StatusObject>((resolve, reject) => {
-    stream.on("data", (response: Message) => responses.push(response));
-    stream.on("status", resolve);
-    stream.on("error", reject);
-  });
-  stream.write({ config: { batch_size: 100, flush_interval: { seconds: 0, nanos: 5_000_000 } } });
-  for (let i = 0; i < events; i++) {
-    stream.write({ event: event(`s-${i}`, i % 10 === 7 ? { user_id: "" } : {}) });
-  }
-  stream.end();
-  const status = await withDeadline(ended, { what: "the end of the stream" });
-  assert.equal(status.code, grpc.status.OK);
+  const sending = (async () => {
+    const flush_interval = { seconds: 0, nanos: 5_000_000 };
+    await stream.send({ config: { batch_size: 100, flush_interval } });
+    for (let i = 0; i < events; i++) {
+      await stream.send({ event: event(`s-${i}`, i % 10 === 7 ? { user_id: "" } : {}) });
+    }
+    stream.finish();
+  })();
+  const reading = Array.fromAsync(stream);
+  const responses: Message[] = await withDeadline(reading, { what: "the end of the stream" });
+  await sending;
   const states = responses.filter(({ status }) => status).map(({ status }) => status.message);
   assert.equal(states[0], "connected");
   assert.equal(states.at(-1), "ended");
@@ -119,7 +116,6 @@ Deno.test("StreamEvents answers each event in order, stores the good ones, tells
     Array.from({ length: events }, (_, i) => i % 10 !== 7),
   );
   assert.equal(await counted(server), String(events * 0.9));
-  client[Symbol.dispose]();
   assert.equal(await server.stop(), 0);
 });
 
@@ -127,19 +123,19 @@ const idsOf = (count: number) => Array.from({ length: count }, (_, i) => `s-${i}
 
 Deno.test("StreamEvents flushes after flush_interval, however large the batch may get", async () => {
   await using server = await startServer();
-  using client = new TestGrpcClient(SERVICE, portOf(server));
+  using client = await TestGrpcClient.connect(SERVICE, portOf(server));
   const stream = client.open("StreamEvents");
-  const first = new Promise<Message>((resolve, reject) => {
-    stream.on("data", (response: Message) => response.event_response && resolve(response));
-    stream.on("error", reject);
-  });
-  stream.write({
-    config: { batch_size: 1_000, flush_interval: { seconds: 0, nanos: 20_000_000 } },
-  });
-  stream.write({ event: event("alone") });
-  const { event_response } = await withDeadline(first, { what: "a response before the end" });
+  const flush_interval = { seconds: 0, nanos: 20_000_000 };
+  await stream.send({ config: { batch_size: 1_000, flush_interval } });
+  await stream.send({ event: event("alone") });
+  const responses = stream[Symbol.asyncIterator]();
+  const next = async () => {
+    const answer = await withDeadline(responses.next(), { what: "a response before the end" });
+    return answer.value;
+  };
+  assert.equal((await next()).status.message, "connected");
+  const { event_response } = await next();
   assert.deepEqual([event_response.success, event_response.event_id], [true, "alone"]);
-  stream.end();
-  client[Symbol.dispose]();
+  stream.cancel();
   assert.equal(await server.stop(), 0);
 });

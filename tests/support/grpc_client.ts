@@ -1,64 +1,59 @@
-/** A plain client of gRPC for tests: the library's own, over the definitions of proto/. */
-import * as grpc from "@grpc/grpc-js";
+/** Calls of gRPC for tests, on a connection of their own to a server of this machine. */
+import { Buffer } from "node:buffer";
 import { loadDefinitions } from "../../lib/grpc/definitions.ts";
+import {
+  type AnyMessage,
+  type CallSettings,
+  GrpcChannel,
+  GrpcError,
+  type OpenCall,
+} from "../../lib/grpc/grpc_channel.ts";
+import type { TestServer } from "./server.ts";
 
-/** A message as proto-loader has it. */
-// deno-lint-ignore no-explicit-any -- messages of every service
-export type Message = any;
-
-/** What a call ended with, when not with an answer. */
-export interface CallError {
-  readonly code: grpc.status;
-  readonly details: string;
-  readonly metadata: grpc.Metadata;
-}
+export type { AnyMessage };
 
 /** One connection to one service. */
 export class TestGrpcClient implements Disposable {
-  readonly #client: Message;
+  readonly #service: string;
+  readonly #channel: GrpcChannel;
 
-  constructor(service: string, port: number, credentials = grpc.credentials.createInsecure()) {
-    const definition = loadDefinitions().service(service);
-    const Client = grpc.makeGenericClientConstructor(definition, service);
-    this.#client = new Client(`127.0.0.1:${port}`, credentials);
+  private constructor(service: string, channel: GrpcChannel) {
+    this.#service = service;
+    this.#channel = channel;
   }
 
-  /** A unary call. Rejects with CallError. */
-  call(
-    method: string,
-    request: Message,
-    metadata: Record<string, string> = {},
-    options: grpc.CallOptions = {},
-  ): Promise<Message> {
-    return new Promise((resolve, reject) => {
-      this.#client[method](request, metadataOf(metadata), options, (
-        error: CallError | null,
-        answer: Message,
-      ) => error === null ? resolve(answer) : reject(error));
-    });
+  static async connect(service: string, port: number): Promise<TestGrpcClient> {
+    const place = { host: "127.0.0.1", port, caCertificate: null };
+    return new TestGrpcClient(service, await GrpcChannel.connect(place));
   }
 
-  /** A stream of answers, or of both. */
-  open(method: string, request?: Message, metadata: Record<string, string> = {}): Message {
-    const given = metadataOf(metadata);
-    return request === undefined
-      ? this.#client[method](given)
-      : this.#client[method](request, given);
+  /** A unary call. Rejects with GrpcError. */
+  call(method: string, request: AnyMessage, settings: CallSettings = {}): Promise<AnyMessage> {
+    return this.#channel.call(this.#service, method, request, settings);
   }
 
-  /** May be called twice. */
+  open(method: string, settings: CallSettings = {}): OpenCall {
+    return this.#channel.open(this.#service, method, settings);
+  }
+
   [Symbol.dispose](): void {
-    this.#client.close();
+    this.#channel.close();
   }
 }
 
+/** The gRPC port of a role. */
+export function grpcPortOf(server: TestServer, role = "ingestion"): number {
+  const ready = server.entries.find((entry) => entry.msg === "ready")!;
+  return (ready.grpcPorts as Record<string, number>)[role];
+}
+
 /** google.rpc details of a status, by type name. */
-export function detailsOf(error: CallError): Record<string, Message> {
+export function detailsOf(error: GrpcError): Record<string, AnyMessage> {
   const { message } = loadDefinitions();
-  const [bytes] = error.metadata.get("grpc-status-details-bin");
-  const status: Message = message("google.rpc.Status").deserialize(bytes as Buffer);
+  const bytes = Buffer.from(error.trailer("grpc-status-details-bin")!, "base64");
+  const status: AnyMessage = message("google.rpc.Status").deserialize(bytes);
   return Object.fromEntries(
-    status.details.map(({ type_url, value }: Message) => {
+    status.details.map(({ type_url, value }: AnyMessage) => {
       const name = type_url.slice(type_url.lastIndexOf("/") + 1);
       return [name.slice("google.rpc.".length), message(name).deserialize(value)];
     }),
@@ -66,17 +61,12 @@ export function detailsOf(error: CallError): Record<string, Message> {
 }
 
 /** The failure of a call that must fail. */
-export async function failureOf(call: Promise<unknown>): Promise<CallError> {
+export async function failureOf(call: Promise<unknown>): Promise<GrpcError> {
   try {
     await call;
   } catch (error) {
-    return error as CallError;
+    if (error instanceof GrpcError) return error;
+    throw error;
   }
   throw new Error("the call did not fail");
-}
-
-function metadataOf(entries: Record<string, string>): grpc.Metadata {
-  const metadata = new grpc.Metadata();
-  for (const [name, value] of Object.entries(entries)) metadata.set(name, value);
-  return metadata;
 }

@@ -24,7 +24,6 @@ const packageHomes: Record<string, readonly string[]> = {
   "npm:pino": ["lib/telemetry/"],
   "npm:commander": ["services/"],
   "npm:kafkajs": ["lib/log/kafka/"],
-  "npm:@grpc/grpc-js": ["lib/grpc/"],
   "npm:@grpc/proto-loader": ["lib/grpc/"],
   "npm:@grpc/reflection": ["lib/grpc/"],
   "npm:grpc-health-check": ["lib/grpc/"],
