@@ -67,6 +67,11 @@ generate-data: setup ## Send N=1000000 made-up events, the same for the same SEE
 	@$(rta) generate --events $(N) --seed $(SEED) \
 		--url "http://127.0.0.1:$${RTA_INGESTION_PORT:-8081}"
 
+proto: ## Compile proto/ for reflection; wants npm, for buf
+	@mkdir -p .cache && npm install --prefix .cache/buf --no-save --no-audit --no-fund --loglevel=error \
+		@bufbuild/buf@1.74.0 && .cache/buf/node_modules/.bin/buf build proto \
+		--as-file-descriptor-set -o proto/descriptors.binpb
+
 create-topics: setup ## Create the platform's topics on Kafka (RTA_KAFKA_BROKERS) that are not there
 	@$(topics) create
 
@@ -97,5 +102,5 @@ lint: setup ## Lint every file
 check: setup ## Check the types of every file, and that PURE folders use nothing but the language
 	@$(gate) check pure
 
-.PHONY: help setup run dev stop clean health ready lag urls logs example generate-data create-topics \
+.PHONY: help setup run dev proto stop clean health ready lag urls logs example generate-data create-topics \
 	list-topics kafka-console test test-unit test-integration bench fmt lint check

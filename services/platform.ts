@@ -5,12 +5,8 @@
  */
 import { type Config, type Role, ROLES } from "../lib/config/config.ts";
 import { EXIT_FAILED } from "../lib/config/exit_codes.ts";
-import {
-  DRAIN_MS_MAX,
-  GAUGE_REFRESH_MS,
-  METRIC_SAMPLE_MS,
-  TRIM_INTERVAL_MS,
-} from "../lib/config/limits.ts";
+import { DRAIN_MS_MAX, GAUGE_REFRESH_MS, TRIM_INTERVAL_MS } from "../lib/config/limits.ts";
+import { METRIC_SAMPLE_MS } from "../lib/config/grpc_limits.ts";
 import {
   type DataFolder,
   lockDataFolder,

@@ -18,6 +18,7 @@ Deno.test("readConfig() gives the documented defaults when nothing is set", () =
   assert.deepEqual(readConfig({}, {}, 2), {
     host: "127.0.0.1",
     ports: { gateway: 8080, ingestion: 8081, consumer: 8082, analytics: 8083, metrics: 8084 },
+    grpcPorts: { ingestion: 50051, consumer: 50052, analytics: 50053, metrics: 50054 },
     roles: new Set(["ingestion", "consumer", "analytics", "metrics", "gateway"]),
     dataFolder: "./data",
     log: "sqlite",

@@ -66,41 +66,6 @@ export const HOLDING_QUIET_MS = 200;
 /** ... or for this long, with clients that do not wait for their answers, ms. */
 export const HOLDING_QUIET_MS_MAX = 600;
 
-// --- HTTP/2 --------------------------------------------------------------------------------------
-
-/** What a peer may send on one stream before it is read, bytes. */
-export const H2_STREAM_WINDOW_BYTES = 256 * KIB;
-/** The same on one connection, bytes. */
-export const H2_CONNECTION_WINDOW_BYTES = MIB;
-/** Streams that a peer may have open on one connection. */
-export const H2_STREAMS_MAX = 1_000;
-/** Longest header list, bytes, counted as HPACK counts. */
-export const H2_HEADER_LIST_BYTES_MAX = 16 * KIB;
-/** Longest compressed header block, bytes: what does not fit ends the connection. */
-export const H2_HEADER_BLOCK_BYTES_MAX = 64 * KIB;
-/** Bytes that wait to be sent on one connection: streams wait, and nothing more is read. */
-export const H2_SEND_BYTES_MAX = 256 * KIB;
-/** Longest a new connection takes to say what it is, ms. */
-export const H2_PREFACE_MS_MAX = 10 * SECOND_MS;
-/** Streams that a peer may reset, beyond half of those it opened, before it is sent away. */
-export const H2_RESETS_MAX = 200;
-/** Connections of one port at a time; more are closed at once. */
-export const H2_CONNECTIONS_MAX = 4_096;
-
-// --- gRPC ----------------------------------------------------------------------------------------
-
-/** A connection without traffic is pinged after this long, ms. */
-export const GRPC_KEEPALIVE_MS = 30 * SECOND_MS;
-/** A ping that is not answered for this long ends the connection, ms. */
-export const GRPC_KEEPALIVE_TIMEOUT_MS = 10 * SECOND_MS;
-
-/** Batches of one stream of events that are under way; more are not read. */
-export const STREAM_BATCHES_MAX = 8;
-/** Longest `flush_interval` of a stream, ms. */
-export const STREAM_FLUSH_MS_MAX = 10 * SECOND_MS;
-/** How often a stream of events tells its state, ms. */
-export const STREAM_STATUS_MS = 5 * SECOND_MS;
-
 // --- Rings and queues ----------------------------------------------------------------------------
 
 /** Ring from the main thread to the log writer, bytes; a power of two. */
@@ -195,17 +160,6 @@ export const SUSPECT_READ_BYTES_MAX = 64 * KIB;
 
 /** Distinct `event_type` label values in metrics; the types after these are counted as `other`. */
 export const METRIC_EVENT_TYPES_MAX = 100;
-
-/** How often the values of all metrics are kept for questions about the last hour, ms. */
-export const METRIC_SAMPLE_MS = 10 * SECOND_MS;
-/** Samples that are kept: an hour of them. */
-export const METRIC_SAMPLES_MAX = 360;
-/** Series that are kept; those after them are not, and answers say so. */
-export const METRIC_SERIES_MAX = 5_000;
-/** How often a stream of metrics gives all values again, ms. */
-export const METRIC_STREAM_MS = 5 * SECOND_MS;
-/** Metrics that one question may name. */
-export const METRIC_NAMES_MAX = 100;
 
 // --- Supervisor ----------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import {
   H2_RESETS_MAX,
   H2_STREAM_WINDOW_BYTES,
   H2_STREAMS_MAX,
-} from "../config/limits.ts";
+} from "../config/grpc_limits.ts";
 import { type ByteSource, FrameReader } from "./frame_reader.ts";
 import * as h2 from "./frames.ts";
 import { encodeHeaders, type HeaderList, HpackDecoder } from "./hpack.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { withDeadline } from "../../tests/support/deadline.ts";
-import { H2_RESETS_MAX, H2_STREAM_WINDOW_BYTES } from "../config/limits.ts";
+import { H2_RESETS_MAX, H2_STREAM_WINDOW_BYTES } from "../config/grpc_limits.ts";
 import { Http2Connection, type Http2Transport } from "./connection.ts";
 import * as h2 from "./frames.ts";
 import { encodeHeaders, type HeaderList } from "./hpack.ts";

@@ -2,7 +2,7 @@
  * What a connection has to send, in order: gathered within a turn of the event loop, written as one.
  * Whoever adds looks at `isFull` and waits; control frames are let through.
  */
-import { H2_SEND_BYTES_MAX } from "../config/limits.ts";
+import { H2_SEND_BYTES_MAX } from "../config/grpc_limits.ts";
 
 /** Bytes that go out. */
 export interface ByteSink {

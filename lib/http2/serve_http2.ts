@@ -8,7 +8,7 @@ import {
   GRPC_KEEPALIVE_TIMEOUT_MS,
   H2_CONNECTIONS_MAX,
   H2_PREFACE_MS_MAX,
-} from "../config/limits.ts";
+} from "../config/grpc_limits.ts";
 import { ListenError } from "../http/listen.ts";
 import { Http2Connection } from "./connection.ts";
 import type { Http2Stream } from "./stream.ts";

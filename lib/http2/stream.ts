@@ -3,7 +3,7 @@
  * are held back by flow control: what is not read here gives the peer no more room, and writing
  * waits for room at the peer.
  */
-import { H2_STREAM_WINDOW_BYTES } from "../config/limits.ts";
+import { H2_STREAM_WINDOW_BYTES } from "../config/grpc_limits.ts";
 import { CANCEL, PROTOCOL_ERROR } from "./frames.ts";
 import type { HeaderList } from "./hpack.ts";
 

@@ -8,12 +8,12 @@
  * taken by the client, no more requests are read, and gRPC's flow control holds the client back.
  */
 import { clearImmediate, setImmediate } from "node:timers";
+import { EVENTS_PER_V1_BATCH_MAX } from "../../lib/config/limits.ts";
 import {
-  EVENTS_PER_V1_BATCH_MAX,
   STREAM_BATCHES_MAX,
   STREAM_FLUSH_MS_MAX,
   STREAM_STATUS_MS,
-} from "../../lib/config/limits.ts";
+} from "../../lib/config/grpc_limits.ts";
 import { splitProtoRequest } from "../../lib/event/proto_request.ts";
 import type { CallContext } from "../../lib/grpc/call.ts";
 import { loadDefinitions } from "../../lib/grpc/definitions.ts";

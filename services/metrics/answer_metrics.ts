@@ -1,5 +1,9 @@
 /** GetMetrics of `analytics.v1`, free of any transport: values now, or aggregated over the last hour. */
-import { METRIC_NAMES_MAX, METRIC_SAMPLE_MS, METRIC_SAMPLES_MAX } from "../../lib/config/limits.ts";
+import {
+  METRIC_NAMES_MAX,
+  METRIC_SAMPLE_MS,
+  METRIC_SAMPLES_MAX,
+} from "../../lib/config/grpc_limits.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
 import type { Metrics } from "../../lib/telemetry/metrics.ts";
 import type { MetricHistory } from "./metric_history.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ProblemError } from "../../lib/http/problem.ts";
-import { METRIC_SAMPLE_MS, METRIC_SAMPLES_MAX } from "../../lib/config/limits.ts";
+import { METRIC_SAMPLE_MS, METRIC_SAMPLES_MAX } from "../../lib/config/grpc_limits.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { type Aggregation, aggregationNamed, answerMetrics } from "./answer_metrics.ts";
 import { MetricHistory } from "./metric_history.ts";

@@ -1,5 +1,5 @@
 /** MetricsService of `analytics.v1` on gRPC, over the process's own metrics. */
-import { METRIC_STREAM_MS } from "../../lib/config/limits.ts";
+import { METRIC_STREAM_MS } from "../../lib/config/grpc_limits.ts";
 import type { CallContext, UnaryHandler } from "../../lib/grpc/call.ts";
 import type { GrpcService } from "../../lib/grpc/grpc_server.ts";
 import { messageOfJson } from "../../lib/grpc/proto_json_form.ts";

@@ -6,7 +6,7 @@
  *
  * Buckets of histograms are left out: they are many, and nobody aggregates them one by one.
  */
-import { METRIC_SAMPLES_MAX, METRIC_SERIES_MAX } from "../../lib/config/limits.ts";
+import { METRIC_SAMPLES_MAX, METRIC_SERIES_MAX } from "../../lib/config/grpc_limits.ts";
 import type { MetricValue } from "./metric_values.ts";
 
 /** One series and its samples. */
