@@ -28,12 +28,12 @@ const QUESTIONS_OF: Readonly<Record<string, number>> = {
   summary: 30,
   series: 30,
   breakdown: 20,
-  retention: 10,
-  stickiness: 5,
+  retention: 14,
+  stickiness: 4,
   funnel: 10,
-  paths: 10,
-  user: 16,
-  "user search": 10,
+  paths: 20,
+  user: 8,
+  "user search": 6,
 };
 const PAIRS_MIN = 2_000;
 /** Requests of a set come in within this time of each other. */

@@ -45,21 +45,30 @@ export interface TruthRange {
   readonly toMs: number;
 }
 
-/** Whole days, awkward instants, all of the fortnight, or nothing. */
+/** All of the fortnight, whole days, awkward instants, an hour, or nothing. */
 export const truthRanges: fc.Arbitrary<TruthRange> = fc.oneof(
-  fc.constant({ fromMs: TRUTH_START_MS, toMs: TRUTH_END_MS }),
-  fc.tuple(fc.nat(13), fc.nat(14)).map(([day, days]) => ({
-    fromMs: TRUTH_START_MS + day * DAY_MS,
-    toMs: TRUTH_START_MS + Math.min(14, day + days) * DAY_MS,
-  })),
-  fc.tuple(truthInstants, truthInstants).map(([a, b]) => ({
-    fromMs: Math.min(a, b),
-    toMs: Math.max(a, b),
-  })),
-  fc.tuple(fc.nat(13), fc.nat(23)).map(([day, hour]) => ({
-    fromMs: TRUTH_START_MS + day * DAY_MS + hour * HOUR_MS,
-    toMs: TRUTH_START_MS + day * DAY_MS + (hour + 1) * HOUR_MS,
-  })),
+  { weight: 3, arbitrary: fc.constant({ fromMs: TRUTH_START_MS, toMs: TRUTH_END_MS }) },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(fc.nat(11), fc.nat(14)).map(([day, days]) => ({
+      fromMs: TRUTH_START_MS + day * DAY_MS,
+      toMs: TRUTH_START_MS + Math.min(14, day + days) * DAY_MS,
+    })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(truthInstants, truthInstants).map(([a, b]) => ({
+      fromMs: Math.min(a, b),
+      toMs: Math.max(a, b),
+    })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(fc.nat(13), fc.nat(23)).map(([day, hour]) => ({
+      fromMs: TRUTH_START_MS + day * DAY_MS + hour * HOUR_MS,
+      toMs: TRUTH_START_MS + day * DAY_MS + (hour + 1) * HOUR_MS,
+    })),
+  },
 );
 
 /** The range as parameters of a query string. */

@@ -139,13 +139,19 @@ const waits = fc.constantFrom(
   2 * HOUR_MS,
 );
 
-/** Sets of events: up to 6 requests of up to 25 events. */
-export const truthSets: fc.Arbitrary<SentBatch[]> = fc.array(
-  fc.record({
-    waitMs: waits,
-    events: fc.array(sentEvents, { minLength: 1, maxLength: 25, size: "max" }),
-  }),
-  { maxLength: 6, size: "max" },
+const batchesOf = (leastEvents: number, minLength: number) =>
+  fc.array(
+    fc.record({
+      waitMs: waits,
+      events: fc.array(sentEvents, { minLength: leastEvents, maxLength: 25, size: "max" }),
+    }),
+    { minLength, maxLength: 6, size: "max" },
+  );
+
+/** Sets of events: up to 6 requests of up to 25 events. Few are small or have nothing at all. */
+export const truthSets: fc.Arbitrary<SentBatch[]> = fc.oneof(
+  { weight: 1, arbitrary: batchesOf(1, 0) },
+  { weight: 5, arbitrary: batchesOf(10, 3) },
 );
 
 /** The body of a request, NDJSON. */

@@ -27,13 +27,28 @@ const comparands = fc.constantFrom<PropertyValue>(
 
 const names = fc.constantFrom(...PROPERTY_NAMES, ...TEXT_FIELDS);
 
+/** A name and a value that some events have under it; now and then any other one. */
+const named: fc.Arbitrary<readonly [name: string, value: PropertyValue]> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom(
+      ...Object.entries(TRUTH_PROPERTIES).flatMap(([name, values]) =>
+        values.map((value) => [name, value] as const)
+      ),
+      ...TRUTH_TYPES.map((type) => ["type", type] as const),
+      ["event_type", "EVENT_TYPE_USER"] as const,
+      ...TRUTH_USERS.slice(0, 3).map((user) => ["user_id", user] as const),
+      ["source", "web"] as const,
+    ),
+  },
+  { weight: 1, arbitrary: fc.tuple(names, comparands) },
+);
+
 const conditions: fc.Arbitrary<SentFilter> = fc.oneof(
-  fc.record({ property: names, op: fc.constantFrom("eq", "neq"), value: comparands }),
-  fc.record({
-    property: names,
-    op: fc.constantFrom("in", "not_in"),
-    value: fc.array(comparands, { minLength: 1, maxLength: 3 }),
-  }),
+  fc.tuple(named, fc.constantFrom("eq", "neq"))
+    .map(([[property, value], op]) => ({ property, op, value })),
+  fc.tuple(named, fc.constantFrom("in", "not_in"), fc.array(comparands, { maxLength: 2 }))
+    .map(([[property, value], op, others]) => ({ property, op, value: [value, ...others] })),
   fc.record({
     property: names,
     op: fc.constantFrom("contains", "starts_with"),
