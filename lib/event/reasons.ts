@@ -57,7 +57,7 @@ export const REQUEST_REASONS = {
   invalid_parameter: reason(400, "a parameter is not valid"),
   rows_not_kept: reason(409, "single events are not kept here (RTA_ROWS=off); ask for rollups"),
   invalid_sql: reason(400, "the statement is not one SELECT that can be answered"),
-  sql_disabled: reason(403, "SQL is switched off here; see RTA_SQL"),
+  sql_disabled: reason(403, "this server answers no SQL; see RTA_SQL"),
   result_too_large: reason(422, "the answer is larger than allowed; ask for less"),
   resources_exceeded: reason(422, "the statement needs too much memory or disk; ask for less"),
   not_found: reason(404, "there is nothing at this address"),

@@ -114,8 +114,8 @@ Deno.test("validatePlain() refuses with code, field and a way to mend it when in
 Deno.test("validatePlain() has a bad input for every reason of a plain event", () => {
   const codes = new Set<string>(REFUSED.map(([code]) => code));
   const others = Object.keys(EVENT_REASONS).filter((code) => !codes.has(code));
-  // These two are of analytics.v1: validate_v1_test.ts.
-  assert.deepEqual(others, ["invalid_event_type", "invalid_currency"]);
+  // Of analytics.v1 (validate_v1_test.ts) and of its messages (proto_events_test.ts).
+  assert.deepEqual(others, ["invalid_message", "invalid_event_type", "invalid_currency"]);
 });
 
 Deno.test("validatePlain() names the event's id in a rejection when it has a valid one", () => {
