@@ -220,6 +220,21 @@ Deno.test("accept keeps requests apart when many are under way at once", async (
   assert.equal(producer.kept.length, 50);
 });
 
+Deno.test("acceptBatch() answers of its own events when others are refused meanwhile", async () => {
+  const { acceptor, producer } = openIngestHandlers();
+  const disk = Promise.withResolvers<void>();
+  producer.durable = disk.promise;
+  const good = acceptor.acceptBatch(encode(`[${eventText("e1")}]`), "json", durable);
+  const mixed = acceptor.acceptBatch(
+    encode(`[${eventText("e2")},${eventText("e3", "")}]`),
+    "json",
+    durable,
+  );
+  disk.resolve();
+  assert.deepEqual((await good).rejections, []);
+  assert.deepEqual((await mixed).rejections.map(({ index }) => index), [1]);
+});
+
 Deno.test("accept counts events by type and outcome", async () => {
   const { acceptor, metrics } = openIngestHandlers();
   await acceptor.acceptOne(encode(eventText("e1")), durable);

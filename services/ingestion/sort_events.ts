@@ -87,8 +87,10 @@ export class EventSorter implements BatchSink {
     this.release();
     for (const slot of this.#countedSlots) this.#typeCounts[slot] = 0;
     this.#countedSlots.length = 0;
-    if (this.rejections.length > 0) this.rejections = [];
-    if (this.ids.length > 0) this.ids = [];
+    // New ones also in place of empty ones: the last request may still hold those, waiting for the
+    // disk, and its answer is not to tell of this one's events.
+    this.rejections = [];
+    this.ids = [];
     this.events = 0;
     this.lastId = "";
     this.#form = form;
