@@ -22,6 +22,12 @@ export const H2_SEND_BYTES_MAX = 256 * KIB;
 export const H2_PREFACE_MS_MAX = 10 * SECOND_MS;
 /** Streams that a peer may reset, beyond half of those it opened, before it is sent away. */
 export const H2_RESETS_MAX = 200;
+/** Frames that carry nothing (pings, settings, empty data) which a peer may send in a period, ... */
+export const H2_IDLE_FRAMES_MAX = 10_000;
+/** ... that is this long, ms; more, and it is sent away. */
+export const H2_IDLE_FRAMES_PERIOD_MS = 10 * SECOND_MS;
+/** Longest a connection that broke the rules may take to read why, ms. */
+export const H2_GOODBYE_MS_MAX = SECOND_MS;
 /** Connections of one port at a time; more are closed at once. */
 export const H2_CONNECTIONS_MAX = 4_096;
 
@@ -31,6 +37,13 @@ export const H2_CONNECTIONS_MAX = 4_096;
 export const GRPC_KEEPALIVE_MS = 30 * SECOND_MS;
 /** A ping that is not answered for this long ends the connection, ms. */
 export const GRPC_KEEPALIVE_TIMEOUT_MS = 10 * SECOND_MS;
+
+/** Calls of one process that are open at a time; more get RESOURCE_EXHAUSTED. */
+export const GRPC_CALLS_MAX = 10_000;
+/** Bytes that messages under way may hold together; beyond it calls get RESOURCE_EXHAUSTED. */
+export const GRPC_MESSAGES_BYTES_MAX = 64 * MIB;
+/** Longest text about an error that a call ends with, characters. */
+export const GRPC_DETAIL_CHARS_MAX = 1_024;
 
 /** Batches of one stream of events that are under way; more are not read. */
 export const STREAM_BATCHES_MAX = 8;

@@ -6,11 +6,13 @@ import type { Role } from "../config/variables.ts";
 import { BODY_BYTES_MAX } from "../config/limits.ts";
 import { ProblemError } from "../http/problem.ts";
 import { isRequestId, REQUEST_ID_HEADER } from "../http/request_id.ts";
+import { NO_ERROR } from "../http2/frames.ts";
 import { type Http2Stream, StreamReset } from "../http2/stream.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { CallGate } from "./call_gate.ts";
 import { timeoutMsOf } from "./call_headers.ts";
+import type { HeldBytes } from "./held_bytes.ts";
 import { messageFrame, MessageReader } from "./message_frames.ts";
 import { problemOf, problemTrailers, statusOf } from "./status.ts";
 import { Status, type StatusCode, statusName } from "./status_code.ts";
@@ -30,6 +32,8 @@ export interface CallOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly gate: CallGate;
+  /** Where the bytes of messages under way are counted. */
+  readonly held: HeldBytes;
   /** The project of a call. Throws ProblemError when it may not be made. */
   readonly authorize: (path: string, header: (name: string) => string | null) => Promise<string>;
 }
@@ -102,12 +106,14 @@ export async function serveCall(
   let code: StatusCode = Status.OK;
   let failure: unknown = null;
   let entered = false;
+  let reader: MessageReader | null = null;
   try {
     gate.enter();
     entered = true;
     const project = await authorize(path, header);
     const context = { requestId, project, signal: end.signal, header };
-    await withinSignal(end.signal, run(stream, served, exchange, context));
+    reader = messagesOf(stream, options.held);
+    await withinSignal(end.signal, run(reader, served, exchange, context));
     exchange.end([["grpc-status", "0"]]);
   } catch (error) {
     const isGone = stream.reset !== null || error instanceof StreamReset;
@@ -118,6 +124,7 @@ export async function serveCall(
     exchange.end(problemTrailers(problem, requestId));
   } finally {
     clearTimeout(timer);
+    reader?.release();
     if (entered) gate.leave();
     const durationMs = performance.now() - startedMs;
     metrics.grpcMeter.end(role, path, statusName(code), durationMs / 1_000);
@@ -150,7 +157,8 @@ class Exchange {
     if (this.#begun) this.#stream.sendHeaders(trailers, true);
     else this.#stream.sendHeaders([...this.#headers(), ...trailers], true);
     // A client that still sends is told that nobody reads it.
-    if (!this.#stream.remoteEnded) this.#stream.cancel(0);
+    if (!this.#stream.remoteEnded) this.#stream.cancel(NO_ERROR);
+    else this.#stream.discard();
   }
 
   #begin(isEnd: boolean): void {
@@ -170,17 +178,21 @@ class Exchange {
   }
 }
 
-async function run(
-  stream: Http2Stream,
-  { method, decode, encode }: ServedMethod,
-  exchange: Exchange,
-  context: CallContext,
-): Promise<void> {
+function messagesOf(stream: Http2Stream, held: HeldBytes): MessageReader {
   const encoding = stream.header("grpc-encoding") ?? "identity";
   if (encoding !== "identity" && encoding !== "gzip") {
     throw new ProblemError("unsupported_encoding", "send messages plain, or with gzip");
   }
-  const reader = new MessageReader(stream, encoding === "gzip", BODY_BYTES_MAX);
+  const isGzip = encoding === "gzip";
+  return new MessageReader(stream, { isGzip, bytesMax: BODY_BYTES_MAX, held });
+}
+
+async function run(
+  reader: MessageReader,
+  { method, decode, encode }: ServedMethod,
+  exchange: Exchange,
+  context: CallContext,
+): Promise<void> {
   const read = (bytes: Uint8Array) => method.raw ? bytes : decoded(decode, bytes);
   const write = (response: unknown) => {
     context.signal.throwIfAborted();
@@ -189,7 +201,7 @@ async function run(
   if ("duplex" in method) {
     return await method.duplex(requestsOf(reader, read), write, context);
   }
-  const bytes = await reader.next();
+  const bytes = await reader.next(true);
   if (bytes === null) throw new ProblemError("invalid_message", "a request is missing");
   if ("unary" in method) await write(await method.unary(read(bytes), context));
   else await method.stream(read(bytes), write, context);

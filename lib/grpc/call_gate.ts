@@ -1,4 +1,5 @@
-/** Counts calls under way, so that a server that stops can let them end. */
+/** Counts calls under way: there are not too many, and a server that stops can let them end. */
+import { GRPC_CALLS_MAX } from "../config/grpc_limits.ts";
 import { ProblemError } from "../http/problem.ts";
 
 export class CallGate {
@@ -6,9 +7,12 @@ export class CallGate {
   #closed = false;
   #drained: (() => void) | null = null;
 
-  /** A call begins. Throws ProblemError shutting_down once the gate is closed. */
+  /** A call begins. Throws ProblemError: shutting_down once the gate is closed, overloaded. */
   enter(): void {
     if (this.#closed) throw new ProblemError("shutting_down");
+    if (this.#active >= GRPC_CALLS_MAX) {
+      throw new ProblemError("overloaded", `${GRPC_CALLS_MAX} calls are open; try again later`);
+    }
     this.#active++;
   }
 

@@ -13,6 +13,9 @@ import type { LibraryDefinition, LibraryMethod } from "./library_service.ts";
 import { messageFrame, MessageReader } from "./message_frames.ts";
 import { Status, type StatusCode, statusName } from "./status_code.ts";
 
+/** Longest time that a timer can hold, ms: 24 days. */
+const TIMER_MS_MAX = 2_147_483_647;
+
 /** What a call ended with, when not with an answer. */
 export class GrpcError extends Error {
   constructor(
@@ -214,7 +217,12 @@ class ClientCall implements OpenCall {
     try {
       const headers = await this.#stream.response();
       const isGzip = headers.some(([name, value]) => name === "grpc-encoding" && value === "gzip");
-      const reader = new MessageReader(this.#stream, isGzip, 4 * BODY_BYTES_MAX);
+      const reader = new MessageReader(this.#stream, {
+        isGzip,
+        bytesMax: 4 * BODY_BYTES_MAX,
+        // How long an answer may take is the call's deadline.
+        messageMsMax: TIMER_MS_MAX,
+      });
       for (let bytes = await reader.next(); bytes !== null; bytes = await reader.next()) {
         yield responseDeserialize(Buffer.from(bytes));
       }
@@ -223,7 +231,8 @@ class ClientCall implements OpenCall {
       throw this.#ended ?? failureOf(error);
     } finally {
       this.#end();
-      if (!this.#stream.isDone) this.#stream.cancel();
+      if (this.#stream.isDone) this.#stream.discard();
+      else this.#stream.cancel();
     }
   }
 }

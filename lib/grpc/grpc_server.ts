@@ -7,12 +7,14 @@ import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import type { Role } from "../config/variables.ts";
 import { ProblemError } from "../http/problem.ts";
+import { INTERNAL_ERROR } from "../http2/frames.ts";
 import { Http2Server, type ServerTls } from "../http2/serve_http2.ts";
 import type { Http2Stream } from "../http2/stream.ts";
 import { type CallOptions, type Method, serveCall, type ServedMethod } from "./call.ts";
 import { CallGate } from "./call_gate.ts";
 import { encodeGrpcMessage, isGrpcType } from "./call_headers.ts";
 import { loadDefinitions } from "./definitions.ts";
+import { HeldBytes } from "./held_bytes.ts";
 import { CollectedServices, type LibraryDefinition } from "./library_service.ts";
 import { Status } from "./status_code.ts";
 
@@ -24,7 +26,7 @@ export interface GrpcService {
   readonly methods: Readonly<Record<string, Method<any, any>>>;
 }
 
-export interface GrpcServerOptions extends Omit<CallOptions, "gate"> {
+export interface GrpcServerOptions extends Omit<CallOptions, "gate" | "held"> {
   readonly services: readonly GrpcService[];
   /** null = plain text. */
   readonly tls: ServerTls | null;
@@ -36,6 +38,7 @@ const LIBRARY_ROLE: Role = "gateway";
 export class GrpcServer {
   readonly #options: GrpcServerOptions;
   readonly #gate = new CallGate();
+  readonly #held = new HeldBytes();
   readonly #methods = new Map<string, ServedMethod>();
   readonly #health = new HealthImplementation();
   readonly #names: readonly string[];
@@ -54,7 +57,7 @@ export class GrpcServer {
     const services = [...this.#names.slice(1), "grpc.health.v1.Health"];
     new ReflectionService(reflected, { services }).addToServer(library as never);
     for (const { definition, methods } of library.added) {
-      this.#add(definition, methods, LIBRARY_ROLE);
+      this.#add(definition, withKnownWatched(methods, new Set(this.#names)), LIBRARY_ROLE);
     }
   }
 
@@ -112,7 +115,13 @@ export class GrpcServer {
     }
     const path = stream.header(":path")!;
     const served = this.#methods.get(path);
-    if (served !== undefined) return void serveCall(stream, served, this.#callOptions());
+    if (served !== undefined) {
+      serveCall(stream, served, this.#callOptions()).catch((error) => {
+        this.#options.logger.error({ err: error, method: path }, "a call could not be ended");
+        stream.cancel(INTERNAL_ERROR);
+      });
+      return;
+    }
     stream.sendHeaders([
       [":status", "200"],
       ["content-type", "application/grpc"],
@@ -124,6 +133,33 @@ export class GrpcServer {
 
   #callOptions(): CallOptions {
     const { logger, metrics, authorize } = this.#options;
-    return { logger, metrics, authorize, gate: this.#gate };
+    return { logger, metrics, authorize, gate: this.#gate, held: this.#held };
   }
+}
+
+/**
+ * Health checking keeps every name that was ever watched: names that no service has are answered
+ * here, so that clients can't fill the memory with them.
+ */
+function withKnownWatched(
+  methods: Readonly<Record<string, Method>>,
+  names: ReadonlySet<string>,
+): Readonly<Record<string, Method>> {
+  const watch = methods.Watch;
+  if (watch === undefined || !("stream" in watch)) return methods;
+  const known: Method<{ service: string }, unknown> = {
+    stream: async (request, write, context) => {
+      if (names.has(request.service)) return await watch.stream(request, write, context);
+      await write({ status: "SERVICE_UNKNOWN" });
+      await aborted(context.signal);
+    },
+  };
+  return { ...methods, Watch: known as Method };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }

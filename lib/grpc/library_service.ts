@@ -63,7 +63,11 @@ function adapted(method: LibraryMethod, handler: (...args: any[]) => void): Meth
       duplex: async (requests, write, context) => {
         const call = new LibraryCall(undefined, write, context);
         handler(call);
-        for await (const request of requests) call.emit("data", request);
+        for await (const request of requests) {
+          call.emit("data", request);
+          // A client that does not read what it asked for is not asked for more.
+          await call.written;
+        }
         call.emit("end");
         await call.ended;
       },
@@ -95,11 +99,20 @@ class LibraryCall {
     context: CallContext,
   ) {
     this.ended = this.#end.promise.then(() => this.#written);
+    // It may fail before anyone waits for it.
+    this.ended.catch(() => {});
     this.#write = write;
-    context.signal.addEventListener("abort", () => {
+    const cancel = () => {
       this.emit("cancelled");
       this.#end.resolve();
-    });
+    };
+    if (context.signal.aborted) queueMicrotask(cancel);
+    else context.signal.addEventListener("abort", cancel, { once: true });
+  }
+
+  /** Resolves when what was written so far is on its way, or can't be. */
+  get written(): Promise<void> {
+    return this.#written;
   }
 
   write(response: unknown): boolean {

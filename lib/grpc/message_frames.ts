@@ -3,7 +3,10 @@
  * message. Compression is gzip or none.
  */
 import { gunzipSync, gzipSync } from "node:zlib";
+import { BODY_READ_MS_MAX } from "../config/limits.ts";
 import { ProblemError } from "../http/problem.ts";
+import { ChunkList } from "../http2/chunk_list.ts";
+import { HeldBytes } from "./held_bytes.ts";
 
 const PREFIX_BYTES = 5;
 /** Shorter messages are not compressed: that would make them longer. */
@@ -14,39 +17,72 @@ export interface ChunkSource {
   read(): Promise<Uint8Array | null>;
 }
 
+export interface MessageReaderOptions {
+  /** Whether messages may be compressed. */
+  readonly isGzip: boolean;
+  /** Longest message, bytes; after unpacking as well. */
+  readonly bytesMax: number;
+  /** Where what it holds is counted; default: nowhere that matters. */
+  readonly held?: HeldBytes;
+  /** Longest time for a message to come once it has begun, ms. */
+  readonly messageMsMax?: number;
+}
+
 /** Reads the messages of a stream, one at a time. */
 export class MessageReader {
   readonly #source: ChunkSource;
   readonly #isGzip: boolean;
   readonly #bytesMax: number;
-  #chunks: Uint8Array[] = [];
-  #bytes = 0;
+  readonly #counted: HeldBytes;
+  readonly #messageMsMax: number;
+  readonly #chunks = new ChunkList();
+  #held = 0;
 
-  /** @param bytesMax longest message, bytes; after unpacking as well */
-  constructor(source: ChunkSource, isGzip: boolean, bytesMax: number) {
+  constructor(source: ChunkSource, options: MessageReaderOptions) {
     this.#source = source;
-    this.#isGzip = isGzip;
-    this.#bytesMax = bytesMax;
+    this.#isGzip = options.isGzip;
+    this.#bytesMax = options.bytesMax;
+    this.#counted = options.held ?? new HeldBytes(Infinity);
+    this.#messageMsMax = options.messageMsMax ?? BODY_READ_MS_MAX;
   }
 
   /**
-   * The next message; null = the peer has ended. Throws ProblemError (body_too_large,
-   * invalid_encoding, invalid_message) and what the stream throws.
+   * The next message; null = the peer has ended. A message is counted until the next one is asked
+   * for, or release(). Throws ProblemError (body_too_large, invalid_encoding, invalid_message,
+   * overloaded, deadline_exceeded) and what the stream throws.
+   *
+   * @param mustCome whether the time for it runs already, not only once it has begun
    */
-  async next(): Promise<Uint8Array | null> {
-    if (!await this.#gather(PREFIX_BYTES)) {
-      if (this.#bytes > 0) throw new ProblemError("invalid_message", "a message is cut off");
+  async next(mustCome = false): Promise<Uint8Array | null> {
+    this.release();
+    if (this.#chunks.bytes === 0 && !mustCome && !await this.#more(null)) return null;
+    const late = new LateMessage(this.#messageMsMax);
+    try {
+      return await this.#message(late);
+    } finally {
+      late.clear();
+    }
+  }
+
+  /** The last message is not needed any more. */
+  release(): void {
+    this.#hold(0);
+  }
+
+  async #message(late: LateMessage): Promise<Uint8Array | null> {
+    if (!await this.#gather(PREFIX_BYTES, late)) {
+      if (this.#chunks.bytes > 0) throw new ProblemError("invalid_message", "a message is cut off");
       return null;
     }
-    const prefix = this.#take(PREFIX_BYTES);
+    const prefix = this.#chunks.take(PREFIX_BYTES);
     const isCompressed = prefix[0];
     const length = (prefix[1] << 24 | prefix[2] << 16 | prefix[3] << 8 | prefix[4]) >>> 0;
     if (isCompressed > 1) throw new ProblemError("invalid_message");
     if (length > this.#bytesMax) throw this.#tooLarge();
-    if (!await this.#gather(length)) {
+    if (!await this.#gather(length, late)) {
       throw new ProblemError("invalid_message", "a message is cut off");
     }
-    const message = this.#take(length);
+    const message = this.#chunks.take(length);
     return isCompressed === 1 ? this.#unpacked(message) : message;
   }
 
@@ -55,8 +91,11 @@ export class MessageReader {
       throw new ProblemError("invalid_encoding", "grpc-encoding names no compression");
     }
     try {
-      return gunzipSync(bytes, { maxOutputLength: this.#bytesMax });
+      const message = gunzipSync(bytes, { maxOutputLength: this.#bytesMax });
+      this.#hold(message.length);
+      return message;
     } catch (cause) {
+      if (cause instanceof ProblemError) throw cause;
       if ((cause as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") throw this.#tooLarge();
       throw new ProblemError("invalid_encoding", undefined, { cause });
     }
@@ -67,38 +106,53 @@ export class MessageReader {
   }
 
   /** Reads until there are so many bytes; false = the peer ended before. */
-  async #gather(length: number): Promise<boolean> {
-    while (this.#bytes < length) {
-      const chunk = await this.#source.read();
-      if (chunk === null) return false;
-      this.#chunks.push(chunk);
-      this.#bytes += chunk.length;
+  async #gather(length: number, late: LateMessage): Promise<boolean> {
+    while (this.#chunks.bytes < length) {
+      if (!await this.#more(late)) return false;
     }
     return true;
   }
 
-  #take(length: number): Uint8Array {
-    this.#bytes -= length;
-    const [first] = this.#chunks;
-    if (length === 0) return new Uint8Array(0);
-    if (first.length > length) {
-      this.#chunks[0] = first.subarray(length);
-      return first.subarray(0, length);
+  async #more(late: LateMessage | null): Promise<boolean> {
+    const reading = this.#source.read();
+    const chunk = await (late === null ? reading : late.before(reading));
+    if (chunk === null) return false;
+    this.#chunks.push(chunk);
+    this.#hold(this.#chunks.bytes);
+    return true;
+  }
+
+  #hold(bytes: number): void {
+    if (bytes !== this.#held) this.#held = this.#counted.set(this.#held, bytes);
+  }
+}
+
+/** The time for one message; a timer is only set once it has to be waited for. */
+class LateMessage {
+  readonly #ms: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #late: PromiseWithResolvers<never> | null = null;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  /** What the read gives, unless the time is over before. */
+  before<T>(reading: Promise<T>): Promise<T> {
+    if (this.#late === null) {
+      const late = this.#late = Promise.withResolvers<never>();
+      late.promise.catch(() => {});
+      const what = `a message did not arrive within ${this.#ms} ms`;
+      this.#timer = setTimeout(
+        () => late.reject(new ProblemError("deadline_exceeded", what)),
+        this.#ms,
+      );
     }
-    if (first.length === length) {
-      this.#chunks.shift();
-      return first;
-    }
-    const bytes = new Uint8Array(length);
-    for (let at = 0; at < length;) {
-      const chunk = this.#chunks[0];
-      const part = chunk.subarray(0, length - at);
-      bytes.set(part, at);
-      at += part.length;
-      if (part.length === chunk.length) this.#chunks.shift();
-      else this.#chunks[0] = chunk.subarray(part.length);
-    }
-    return bytes;
+    return Promise.race([reading, this.#late.promise]);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
   }
 }
 

@@ -6,6 +6,7 @@
  *     BadRequest   the field at fault, where there is one
  *     RetryInfo    when to try again, where that helps
  */
+import { GRPC_DETAIL_CHARS_MAX } from "../config/grpc_limits.ts";
 import { RETRY_AFTER_SECONDS } from "../config/limits.ts";
 import { type ReasonCode, REASONS } from "../event/reasons.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -52,7 +53,9 @@ export function problemOf(error: unknown): ProblemError {
 
 /** The trailers that end a call with a problem. */
 export function problemTrailers(problem: ProblemError, requestId: string): HeaderList {
-  const { code, detail, options } = problem;
+  const { code, options } = problem;
+  // Peers take a few KiB of trailers, and this text is in them three times.
+  const detail = problem.detail.slice(0, GRPC_DETAIL_CHARS_MAX);
   const status = statusOf(code);
   const reason = code.toUpperCase();
   const details = [
@@ -63,7 +66,8 @@ export function problemTrailers(problem: ProblemError, requestId: string): Heade
     }),
   ];
   if (options.field !== undefined) {
-    const violation = { field: options.field, description: detail, reason };
+    const field = options.field.slice(0, GRPC_DETAIL_CHARS_MAX);
+    const violation = { field, description: detail, reason };
     details.push(detailOf("BadRequest", { field_violations: [violation] }));
   }
   const trailers: [string, string][] = [

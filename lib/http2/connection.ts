@@ -12,17 +12,18 @@
  */
 import {
   H2_CONNECTION_WINDOW_BYTES,
+  H2_GOODBYE_MS_MAX,
   H2_HEADER_BLOCK_BYTES_MAX,
   H2_HEADER_LIST_BYTES_MAX,
-  H2_RESETS_MAX,
-  H2_STREAM_WINDOW_BYTES,
   H2_STREAMS_MAX,
 } from "../config/grpc_limits.ts";
 import { type ByteSource, FrameReader } from "./frame_reader.ts";
 import * as h2 from "./frames.ts";
 import { encodeHeaders, type HeaderList, HpackDecoder } from "./hpack.ts";
 import { broken, codeOf, ConnectionError, tooMuch, wrongSize } from "./connection_error.ts";
-import { isRequest } from "./request_headers.ts";
+import { FloodGuard } from "./flood_guard.ts";
+import { areFields, isRequest } from "./request_headers.ts";
+import { greeting, HTTP1_ANSWER, isHttp1, windowAfter } from "./settings.ts";
 import { type ByteSink, joined, SendQueue } from "./send_queue.ts";
 import { Http2Stream, type StreamConnection, StreamReset } from "./stream.ts";
 
@@ -60,19 +61,21 @@ export class Http2Connection implements StreamConnection {
   #receiveWindow = H2_CONNECTION_WINDOW_BYTES;
   #owed = 0;
   #peerWindow = h2.WINDOW_DEFAULT;
-  #room = Promise.withResolvers<void>();
+  /** Of those that wait for room; null = nobody does. */
+  #room: PromiseWithResolvers<void> | null = null;
+  /** Of a server. */
+  readonly #guard: FloodGuard | null;
   #gotSettings = false;
-  #opened = 0;
-  #resets = 0;
   #leaving = false;
   #closed = false;
-  #emptied: (() => void) | null = null;
-  #pong: (() => void) | null = null;
+  readonly #emptied = Promise.withResolvers<void>();
+  #pongs: (() => void)[] = [];
 
   constructor(transport: Http2Transport, options: ConnectionOptions) {
     this.#transport = transport;
     this.#isServer = options.isServer;
     this.#onStream = options.onStream ?? (() => {});
+    this.#guard = options.isServer ? new FloodGuard() : null;
     this.#reader = new FrameReader(transport);
     this.#queue = new SendQueue(transport, () => this.close());
   }
@@ -99,8 +102,8 @@ export class Http2Connection implements StreamConnection {
   /** Serves the connection; resolves when it has ended, however that came. */
   async run(): Promise<void> {
     try {
-      this.#greet();
       if (this.#isServer && !await this.#readPreface()) return;
+      for (const frame of greeting(this.#isServer)) this.#queue.add(frame);
       do {
         while (this.#reader.takeNext()) this.#receive();
         await this.#queue.room();
@@ -114,8 +117,10 @@ export class Http2Connection implements StreamConnection {
 
   /** Of a client: begins a request. Throws StreamReset when no more can be begun. */
   open(headers: HeaderList, endStream = false): Http2Stream {
-    if (this.isLeaving) throw new StreamReset(h2.REFUSED_STREAM);
     const id = this.#lastStreamId === 0 ? 1 : this.#lastStreamId + 2;
+    // A connection has so many streams and no more.
+    if (id > h2.WINDOW_MAX) void this.leave();
+    if (this.isLeaving) throw new StreamReset(h2.REFUSED_STREAM);
     this.#lastStreamId = id;
     const stream = new Http2Stream(id, null, this, this.#peerWindow);
     this.#streams.set(id, stream);
@@ -127,7 +132,7 @@ export class Http2Connection implements StreamConnection {
   ping(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#closed) return resolve();
-      this.#pong = resolve;
+      this.#pongs.push(resolve);
       this.#queue.add(h2.frame(h2.PING, 0, 0, new Uint8Array(8)));
     });
   }
@@ -138,7 +143,7 @@ export class Http2Connection implements StreamConnection {
       this.#leaving = true;
       this.#sayGoodbye(h2.NO_ERROR);
     }
-    if (this.#streams.size > 0) await new Promise<void>((resolve) => this.#emptied = resolve);
+    if (this.#streams.size > 0) await this.#emptied.promise;
     await this.#queue.flushed();
     this.close();
   }
@@ -149,9 +154,9 @@ export class Http2Connection implements StreamConnection {
     this.#closed = true;
     this.#queue.close();
     for (const stream of [...this.#streams.values()]) stream.wasReset(new StreamReset(h2.CANCEL));
-    this.#room.resolve();
-    this.#emptied?.();
-    this.#pong?.();
+    this.#roomCame();
+    this.#emptied.resolve();
+    this.#answerPings();
     try {
       this.#transport.close();
     } catch {
@@ -207,32 +212,25 @@ export class Http2Connection implements StreamConnection {
   async roomFor(stream: Http2Stream): Promise<void> {
     if (this.#queue.isFull) return await this.#queue.room();
     const hasRoom = () => this.#sendWindow > 0 && stream.sendWindow > 0;
-    while (!hasRoom() && !this.#closed && stream.reset === null) await this.#room.promise;
+    while (!hasRoom() && !this.#closed && stream.reset === null && !stream.localEnded) {
+      this.#room ??= Promise.withResolvers();
+      await this.#room.promise;
+    }
   }
 
   forget(stream: Http2Stream): void {
     this.#streams.delete(stream.id);
-    if (stream.reset !== null) this.#roomCame();
-    if (this.#streams.size === 0) this.#emptied?.();
-  }
-
-  #greet(): void {
-    if (!this.#isServer) this.#queue.add(h2.PREFACE);
-    const settings = h2.settingsPayload([
-      [h2.SETTINGS_ENABLE_PUSH, 0],
-      [h2.SETTINGS_MAX_CONCURRENT_STREAMS, H2_STREAMS_MAX],
-      [h2.SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW_BYTES],
-      [h2.SETTINGS_MAX_HEADER_LIST_SIZE, H2_HEADER_LIST_BYTES_MAX],
-      // A server must not speak of push at all.
-    ].slice(this.#isServer ? 1 : 0) as [number, number][]);
-    this.#queue.add(h2.frame(h2.SETTINGS, 0, 0, settings));
-    const more = H2_CONNECTION_WINDOW_BYTES - h2.WINDOW_DEFAULT;
-    this.#queue.add(h2.frame(h2.WINDOW_UPDATE, 0, 0, h2.words(more)));
+    // Whoever waits to write on it need not any more.
+    this.#roomCame();
+    if (this.#streams.size === 0 && this.isLeaving) this.#emptied.resolve();
   }
 
   async #readPreface(): Promise<boolean> {
     const said = await this.#reader.take(h2.PREFACE.length);
-    return said !== null && said.every((byte, i) => byte === h2.PREFACE[i]);
+    if (said?.every((byte, i) => byte === h2.PREFACE[i])) return true;
+    if (said !== null && isHttp1(said)) this.#queue.add(HTTP1_ANSWER);
+    await this.#queue.flushed();
+    return false;
   }
 
   #receive(): void {
@@ -262,13 +260,15 @@ export class Http2Connection implements StreamConnection {
         return this.#receiveGoodbye();
       case h2.WINDOW_UPDATE:
         return this.#receiveRoom();
+      default:
+        return this.#guard?.idleFrame();
     }
   }
 
   #receiveData(): void {
     const { streamId, flags, payload } = this.#reader;
     if (streamId === 0) throw broken("data belongs to a stream");
-    const [from, to] = this.#unpadded(0);
+    const [from, to] = this.#reader.unpadded(0);
     this.#receiveWindow -= payload.length;
     if (this.#receiveWindow < 0) throw tooMuch();
     const stream = this.#streams.get(streamId);
@@ -276,15 +276,21 @@ export class Http2Connection implements StreamConnection {
       this.giveRoom(null, payload.length);
       if (this.#isIdle(streamId)) throw broken("the stream was not begun");
       // After our own reset it may still come; else it is one too many.
-      if (stream !== undefined) stream.cancel(h2.STREAM_CLOSED);
+      if (stream !== undefined) this.#fail(stream, h2.STREAM_CLOSED);
       else if (this.#isServer) this.#reset(streamId, h2.STREAM_CLOSED);
       return;
     }
     stream.receiveWindow -= payload.length;
-    if (stream.receiveWindow < 0) return stream.cancel(h2.FLOW_CONTROL_ERROR);
+    if (stream.receiveWindow < 0) {
+      this.giveRoom(null, payload.length);
+      return this.#fail(stream, h2.FLOW_CONTROL_ERROR);
+    }
     const padding = payload.length - (to - from);
     if (padding > 0) this.giveRoom(stream, padding);
-    stream.receiveData(payload.slice(from, to), (flags & h2.FLAG_END_STREAM) !== 0);
+    const endStream = (flags & h2.FLAG_END_STREAM) !== 0;
+    if (from === to && !endStream) return this.#guard?.idleFrame();
+    stream.receiveData(payload.slice(from, to), endStream);
+    if (stream.reset !== null) this.#guard?.reset();
   }
 
   #receiveHeaders(): void {
@@ -292,7 +298,7 @@ export class Http2Connection implements StreamConnection {
     const isOdd = streamId % 2 === 1;
     if (streamId === 0 || !isOdd) throw broken("headers belong to a stream of the client's");
     const skipped = (flags & h2.FLAG_PRIORITY) !== 0 ? 5 : 0;
-    const [from, to] = this.#unpadded(skipped);
+    const [from, to] = this.#reader.unpadded(skipped);
     if (skipped > 0 && (h2.uint32At(payload, from - 5) & h2.WINDOW_MAX) === streamId) {
       throw broken("a stream can't depend on itself");
     }
@@ -328,11 +334,14 @@ export class Http2Connection implements StreamConnection {
       throw new ConnectionError(h2.STREAM_CLOSED, "the stream has ended");
     }
     this.#lastStreamId = streamId;
-    this.#opened++;
+    this.#guard?.opened();
     if (this.#leaving || this.#streams.size >= H2_STREAMS_MAX) {
       return this.#reset(streamId, h2.REFUSED_STREAM);
     }
-    if (headers === null || !isRequest(headers)) return this.#reset(streamId, h2.PROTOCOL_ERROR);
+    if (headers === null || !isRequest(headers)) {
+      this.#guard?.reset();
+      return this.#reset(streamId, h2.PROTOCOL_ERROR);
+    }
     const begun = new Http2Stream(streamId, headers, this, this.#peerWindow);
     this.#streams.set(streamId, begun);
     if (endStream) begun.receiveData(new Uint8Array(0), true);
@@ -341,19 +350,22 @@ export class Http2Connection implements StreamConnection {
 
   /** Headers on a stream that has some already: trailers, or the first ones of an answer. */
   #moreHeaders(stream: Http2Stream, headers: HeaderList | null, endStream: boolean): void {
-    if (stream.remoteEnded) return stream.cancel(h2.STREAM_CLOSED);
+    if (stream.remoteEnded) return this.#fail(stream, h2.STREAM_CLOSED);
     const isFirst = stream.headers === null;
-    if (headers === null || (!isFirst && !endStream)) return stream.cancel(h2.PROTOCOL_ERROR);
+    if (headers === null || !areFields(headers) || (!isFirst && !endStream)) {
+      return this.#fail(stream, h2.PROTOCOL_ERROR);
+    }
     const isInterim = isFirst && /^1\d\d$/.test(headers.find(([n]) => n === ":status")?.[1] ?? "");
     if (isInterim && !endStream) return;
     if (!isFirst && headers.some(([name]) => name.startsWith(":"))) {
-      return stream.cancel(h2.PROTOCOL_ERROR);
+      return this.#fail(stream, h2.PROTOCOL_ERROR);
     }
     stream.receiveHeaders(headers, endStream);
   }
 
   #receivePriority(): void {
     const { streamId, payload } = this.#reader;
+    this.#guard?.idleFrame();
     if (streamId === 0) throw broken("priority belongs to a stream");
     if (payload.length !== 5) return this.#reset(streamId, h2.FRAME_SIZE_ERROR);
     if ((h2.uint32At(payload, 0) & h2.WINDOW_MAX) === streamId) {
@@ -366,10 +378,7 @@ export class Http2Connection implements StreamConnection {
     if (streamId === 0 || this.#isIdle(streamId)) throw broken("the stream was not begun");
     if (payload.length !== 4) throw wrongSize();
     const stream = this.#streams.get(streamId);
-    // Streams that are begun only to be reset cost more than they are worth (CVE-2023-44487).
-    if (this.#isServer && ++this.#resets > H2_RESETS_MAX + this.#opened / 2) {
-      throw new ConnectionError(h2.ENHANCE_YOUR_CALM, "too many streams are reset");
-    }
+    this.#guard?.reset();
     stream?.wasReset(new StreamReset(h2.uint32At(payload, 0)));
   }
 
@@ -383,20 +392,14 @@ export class Http2Connection implements StreamConnection {
     }
     if (payload.length % 6 !== 0) throw wrongSize();
     this.#gotSettings = true;
-    for (let at = 0; at < payload.length; at += 6) {
-      this.#set(payload[at] << 8 | payload[at + 1], h2.uint32At(payload, at + 2));
-    }
+    this.#guard?.idleFrame();
+    const window = windowAfter(payload, this.#peerWindow);
+    if (window !== this.#peerWindow) this.#setPeerWindow(window);
     this.#queue.add(h2.frame(h2.SETTINGS, h2.FLAG_ACK, 0, new Uint8Array(0)));
   }
 
-  /** Table size, streams and header lists are of no concern: we use no table, and few streams. */
-  #set(id: number, value: number): void {
-    if (id === h2.SETTINGS_ENABLE_PUSH && value > 1) throw broken("push is on or off");
-    if (id === h2.SETTINGS_MAX_FRAME_SIZE && (value < h2.FRAME_BYTES_MAX || value > 0xffffff)) {
-      throw broken("the longest frame is out of range");
-    }
-    if (id !== h2.SETTINGS_INITIAL_WINDOW_SIZE) return;
-    if (value > h2.WINDOW_MAX) throw tooMuch();
+  /** The window of all streams changes: once a frame, since it costs something for each of them. */
+  #setPeerWindow(value: number): void {
     const change = value - this.#peerWindow;
     this.#peerWindow = value;
     for (const stream of this.#streams.values()) {
@@ -410,11 +413,11 @@ export class Http2Connection implements StreamConnection {
     const { streamId, flags, payload } = this.#reader;
     if (streamId !== 0) throw broken("a ping belongs to the connection");
     if (payload.length !== 8) throw wrongSize();
+    this.#guard?.idleFrame();
     if ((flags & h2.FLAG_ACK) === 0) {
       this.#queue.add(h2.frame(h2.PING, h2.FLAG_ACK, 0, payload));
     } else {
-      this.#pong?.();
-      this.#pong = null;
+      this.#answerPings();
     }
   }
 
@@ -422,6 +425,8 @@ export class Http2Connection implements StreamConnection {
     const { streamId, payload } = this.#reader;
     if (streamId !== 0) throw broken("a goodbye belongs to the connection");
     if (payload.length < 8) throw wrongSize();
+    this.#guard?.idleFrame();
+    const isFirst = !this.#leaving;
     this.#leaving = true;
     const lastId = h2.uint32At(payload, 0) & h2.WINDOW_MAX;
     // What the peer never looked at can be tried elsewhere.
@@ -430,7 +435,7 @@ export class Http2Connection implements StreamConnection {
         if (stream.id > lastId) stream.wasReset(new StreamReset(h2.REFUSED_STREAM));
       }
     }
-    void this.leave();
+    if (isFirst) void this.leave();
   }
 
   #receiveRoom(): void {
@@ -446,21 +451,10 @@ export class Http2Connection implements StreamConnection {
     if (this.#isIdle(streamId)) throw broken("the stream was not begun");
     const stream = this.#streams.get(streamId);
     if (stream === undefined) return;
-    if (room === 0) return stream.cancel(h2.PROTOCOL_ERROR);
+    if (room === 0) return this.#fail(stream, h2.PROTOCOL_ERROR);
     stream.sendWindow += room;
-    if (stream.sendWindow > h2.WINDOW_MAX) return stream.cancel(h2.FLOW_CONTROL_ERROR);
+    if (stream.sendWindow > h2.WINDOW_MAX) return this.#fail(stream, h2.FLOW_CONTROL_ERROR);
     this.#roomCame();
-  }
-
-  /** Where the payload lies between what precedes it and its padding. */
-  #unpadded(skipped: number): [from: number, to: number] {
-    const { flags, payload } = this.#reader;
-    const isPadded = (flags & h2.FLAG_PADDED) !== 0;
-    const from = skipped + (isPadded ? 1 : 0);
-    const to = payload.length - (isPadded ? payload[0] ?? 0 : 0);
-    if (from > payload.length) throw wrongSize();
-    if (to < from) throw broken("there is more padding than frame");
-    return [from, to];
   }
 
   #isIdle(streamId: number): boolean {
@@ -471,9 +465,19 @@ export class Http2Connection implements StreamConnection {
     this.#queue.add(h2.frame(h2.RST_STREAM, 0, streamId, h2.words(code)));
   }
 
+  /** Resets a stream because of what the peer sent on it. */
+  #fail(stream: Http2Stream, code: number): void {
+    stream.fail(code);
+    this.#guard?.reset();
+  }
+
   #roomCame(): void {
-    this.#room.resolve();
-    this.#room = Promise.withResolvers();
+    this.#room?.resolve();
+    this.#room = null;
+  }
+
+  #answerPings(): void {
+    for (const answer of this.#pongs.splice(0)) answer();
   }
 
   #sayGoodbye(code: number): void {
@@ -484,6 +488,10 @@ export class Http2Connection implements StreamConnection {
   async #end(code: number): Promise<void> {
     if (this.#closed) return;
     this.#sayGoodbye(code);
-    await this.#queue.flushed();
+    // A peer that does not read is not waited for.
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, H2_GOODBYE_MS_MAX);
+    await Promise.race([this.#queue.flushed(), late.promise]);
+    clearTimeout(timer);
   }
 }

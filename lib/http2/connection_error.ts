@@ -1,5 +1,5 @@
 /** Why a connection has to end: codes of RFC 9113, section 7. */
-import { FrameTooLong } from "./frame_reader.ts";
+import { WrongFrameSize, WrongPadding } from "./frame_reader.ts";
 import * as h2 from "./frames.ts";
 import { HpackError } from "./hpack.ts";
 
@@ -29,5 +29,6 @@ export function tooMuch(): ConnectionError {
 export function codeOf(error: unknown): number {
   if (error instanceof ConnectionError) return error.code;
   if (error instanceof HpackError) return h2.COMPRESSION_ERROR;
-  return error instanceof FrameTooLong ? h2.FRAME_SIZE_ERROR : h2.INTERNAL_ERROR;
+  if (error instanceof WrongPadding) return h2.PROTOCOL_ERROR;
+  return error instanceof WrongFrameSize ? h2.FRAME_SIZE_ERROR : h2.INTERNAL_ERROR;
 }

@@ -2,59 +2,17 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { withDeadline } from "../../tests/support/deadline.ts";
 import { H2_RESETS_MAX, H2_STREAM_WINDOW_BYTES } from "../config/grpc_limits.ts";
-import { Http2Connection, type Http2Transport } from "./connection.ts";
+import {
+  connected,
+  goodbyeCode,
+  REQUEST,
+  serverOnly,
+  settings,
+} from "../../tests/support/http2_pipe.ts";
+import type { Http2Connection } from "./connection.ts";
 import * as h2 from "./frames.ts";
-import { encodeHeaders, type HeaderList } from "./hpack.ts";
+import { encodeHeaders } from "./hpack.ts";
 import { type Http2Stream, StreamReset } from "./stream.ts";
-
-/** One end of a pipe in memory. */
-class End implements Http2Transport {
-  peer!: End;
-  readonly received: Uint8Array[] = [];
-  #wake: (() => void) | null = null;
-  #closed = false;
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    while (this.received.length === 0) {
-      if (this.#closed) return null;
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
-    const [first] = this.received;
-    const count = Math.min(first.length, buffer.length);
-    buffer.set(first.subarray(0, count));
-    if (count === first.length) this.received.shift();
-    else this.received[0] = first.subarray(count);
-    return count;
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    if (this.#closed) return Promise.reject(new Error("closed"));
-    this.peer.received.push(bytes.slice());
-    this.peer.#wake?.();
-    return Promise.resolve(bytes.length);
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#wake?.();
-    this.peer.#closed = true;
-    this.peer.#wake?.();
-  }
-}
-
-function pipe(): [End, End] {
-  const [a, b] = [new End(), new End()];
-  a.peer = b;
-  b.peer = a;
-  return [a, b];
-}
-
-const REQUEST: HeaderList = [
-  [":method", "POST"],
-  [":scheme", "http"],
-  [":path", "/echo"],
-  ["te", "trailers"],
-];
 
 /** Sends back what it gets, then trailers with how many bytes that was. */
 async function echo(stream: Http2Stream): Promise<void> {
@@ -65,37 +23,6 @@ async function echo(stream: Http2Stream): Promise<void> {
     await stream.write(chunk);
   }
   stream.sendHeaders([["x-bytes", String(bytes)]], true);
-}
-
-/** A client and a server that are connected. */
-function connected(onStream: (stream: Http2Stream) => void) {
-  const [near, far] = pipe();
-  const server = new Http2Connection(far, { isServer: true, onStream });
-  const client = new Http2Connection(near, { isServer: false });
-  const ended = Promise.all([server.run(), client.run()]);
-  return { server, client, ended };
-}
-
-/** A server, and the bytes that a peer of its own making says to it. */
-function serverOnly(onStream: (stream: Http2Stream) => void = () => {}) {
-  const [near, far] = pipe();
-  const server = new Http2Connection(far, { isServer: true, onStream });
-  const ended = server.run();
-  const say = (...parts: Uint8Array[]) => parts.forEach((part) => void near.write(part));
-  return { near, server, ended, say };
-}
-
-const settings = h2.frame(h2.SETTINGS, 0, 0, new Uint8Array(0));
-
-/** Frames that a server has sent, by type and code of the goodbye. */
-function goodbyeCode(end: End): number | null {
-  const bytes = Uint8Array.from(end.received.flatMap((part) => [...part]));
-  for (let at = 0; at + 9 <= bytes.length;) {
-    const length = bytes[at] << 16 | bytes[at + 1] << 8 | bytes[at + 2];
-    if (bytes[at + 3] === h2.GOAWAY) return h2.uint32At(bytes, at + 13);
-    at += 9 + length;
-  }
-  return null;
 }
 
 async function roundTrip(client: Http2Connection, body: Uint8Array): Promise<void> {

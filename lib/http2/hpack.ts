@@ -11,6 +11,7 @@
  * A string is a length (7) behind a bit that says whether it is in Huffman code, then its bytes. A
  * character here is a byte: names and values are Latin-1 texts.
  */
+import { Buffer } from "node:buffer";
 import { decodeHuffman } from "./huffman.ts";
 
 /** A header list, in order; names are lower case. */
@@ -194,8 +195,7 @@ function sizeOf([name, value]: readonly [string, string]): number {
   return name.length + value.length + ENTRY_OVERHEAD;
 }
 
+/** One flat text: gathered by characters it would take many times the memory. */
 function latin1(bytes: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]);
-  return text;
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");
 }

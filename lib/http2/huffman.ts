@@ -3,6 +3,8 @@
  * other in the order of their symbols, and longer ones follow shorter ones, so the lengths say all.
  */
 
+import { Buffer } from "node:buffer";
+
 /** Bits of each symbol's code, 0 to 255; the end of string, 256, has 30. */
 // deno-fmt-ignore
 const CODE_BITS: readonly number[] = [
@@ -26,13 +28,16 @@ const CODE_BITS: readonly number[] = [
 
 const END_OF_STRING = 256;
 const END_BITS = 30;
+const SHORTEST_BITS = 5;
 
 /** Two entries a node: where bit 0 and bit 1 lead; >= 0 a node, else ~symbol. */
 const TREE = makeTree();
 
 /** The text of bytes[start, end), one character a byte; null = it is not well coded. */
 export function decodeHuffman(bytes: Uint8Array, start: number, end: number): string | null {
-  let text = "";
+  // The shortest code has five bits.
+  const decoded = Buffer.allocUnsafe(Math.ceil((end - start) * 8 / SHORTEST_BITS));
+  let length = 0;
   let node = 0;
   let depth = 0;
   let onlyOnes = true;
@@ -48,14 +53,14 @@ export function decodeHuffman(bytes: Uint8Array, start: number, end: number): st
       }
       const symbol = ~next;
       if (symbol === END_OF_STRING) return null;
-      text += String.fromCharCode(symbol);
+      decoded[length++] = symbol;
       node = 0;
       depth = 0;
       onlyOnes = true;
     }
   }
   // What is left is padding: less than a byte of the end's code, all ones.
-  return depth < 8 && onlyOnes ? text : null;
+  return depth < 8 && onlyOnes ? decoded.toString("latin1", 0, length) : null;
 }
 
 function makeTree(): Int32Array {

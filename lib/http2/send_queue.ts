@@ -17,7 +17,7 @@ export class SendQueue {
   #writing = false;
   #closed = false;
   #room = Promise.withResolvers<void>();
-  #empty: (() => void) | null = null;
+  #empty: PromiseWithResolvers<void> | null = null;
 
   constructor(sink: ByteSink, onFailure: (error: unknown) => void) {
     this.#sink = sink;
@@ -45,7 +45,9 @@ export class SendQueue {
 
   /** Resolves when all that was added is sent, or can't be. */
   async flushed(): Promise<void> {
-    if (this.#writing && !this.#closed) await new Promise<void>((done) => this.#empty = done);
+    if (!this.#writing || this.#closed) return;
+    this.#empty ??= Promise.withResolvers();
+    await this.#empty.promise;
   }
 
   /** Drops what waits; nothing more is sent. */
@@ -54,7 +56,7 @@ export class SendQueue {
     this.#waiting = [];
     this.#bytes = 0;
     this.#room.resolve();
-    this.#empty?.();
+    this.#empty?.resolve();
   }
 
   async #write(): Promise<void> {
@@ -68,7 +70,8 @@ export class SendQueue {
         this.#room.resolve();
         this.#room = Promise.withResolvers();
       }
-      this.#empty?.();
+      this.#empty?.resolve();
+      this.#empty = null;
     } catch (error) {
       this.close();
       this.#onFailure(error);

@@ -34,6 +34,7 @@ export class Http2Server {
   readonly #onStream: (stream: Http2Stream) => void;
   readonly #connections = new Set<Http2Connection>();
   readonly #accepting: Promise<void>;
+  #stopping = false;
 
   /** Opens the port. Throws ListenError. */
   constructor({ host, port, tls, onStream }: Http2ServerOptions) {
@@ -61,6 +62,7 @@ export class Http2Server {
 
   /** Takes no more connections and lets streams end, for at most `drainMsMax`; then ends all. */
   async stop(drainMsMax: number): Promise<void> {
+    this.#stopping = true;
     this.#listener.close();
     await this.#accepting;
     const late = Promise.withResolvers<void>();
@@ -76,9 +78,8 @@ export class Http2Server {
       let conn: Deno.Conn;
       try {
         conn = await this.#listener.accept();
-      } catch (error) {
-        if (error instanceof Deno.errors.BadResource) return;
-        if (error instanceof Deno.errors.Interrupted) return;
+      } catch {
+        if (this.#stopping) return;
         // A client that breaks off, a handshake that fails, no more files: the port goes on.
         await new Promise((resolve) => setTimeout(resolve, 10));
         continue;
@@ -89,7 +90,11 @@ export class Http2Server {
   }
 
   async #serve(conn: Deno.Conn): Promise<void> {
-    if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
+    try {
+      if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
+    } catch {
+      // It is gone already, which reading tells.
+    }
     const connection = new Http2Connection(conn, { isServer: true, onStream: this.#onStream });
     this.#connections.add(connection);
     const preface = setTimeout(() => {

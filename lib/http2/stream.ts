@@ -4,7 +4,8 @@
  * waits for room at the peer.
  */
 import { H2_STREAM_WINDOW_BYTES } from "../config/grpc_limits.ts";
-import { CANCEL, PROTOCOL_ERROR } from "./frames.ts";
+import { ChunkList } from "./chunk_list.ts";
+import { CANCEL, NO_ERROR, PROTOCOL_ERROR, STREAM_CLOSED } from "./frames.ts";
 import type { HeaderList } from "./hpack.ts";
 
 /** What a stream needs of its connection. */
@@ -15,7 +16,7 @@ export interface StreamConnection {
   sendReset(stream: Http2Stream, code: number): void;
   /** The peer may send so many bytes more on this stream, and on the connection. */
   giveRoom(stream: Http2Stream | null, bytes: number): void;
-  /** Resolves when more may be written. */
+  /** Resolves when more may be written, or the stream has ended. */
   roomFor(stream: Http2Stream): Promise<void>;
   forget(stream: Http2Stream): void;
 }
@@ -43,7 +44,7 @@ export class Http2Stream {
   #reset: StreamReset | null = null;
   readonly #connection: StreamConnection;
   /** Received and not read yet. */
-  readonly #chunks: Uint8Array[] = [];
+  readonly #chunks = new ChunkList();
   /** Read, and not given back to the peer as room yet, bytes. */
   #owed = 0;
   #wake: (() => void) | null = null;
@@ -89,13 +90,15 @@ export class Http2Stream {
   /** The next data of the peer; null = it has ended. Throws StreamReset. */
   async read(): Promise<Uint8Array | null> {
     while (true) {
-      if (this.#reset !== null) throw this.#reset;
       const chunk = this.#chunks.shift();
       if (chunk !== undefined) {
         this.#giveRoom(chunk.length);
         return chunk;
       }
-      if (this.remoteEnded) return null;
+      // An answer that is whole stays so when the peer then says that it reads no more.
+      const isWhole = this.remoteEnded && (this.#reset?.code ?? NO_ERROR) === NO_ERROR;
+      if (isWhole) return null;
+      if (this.#reset !== null) throw this.#reset;
       await this.#change();
     }
   }
@@ -108,11 +111,12 @@ export class Http2Stream {
     if (endStream) this.#endIfDone();
   }
 
-  /** Sends data; resolves when all of it is on its way. Throws StreamReset. */
+  /** Sends data; resolves when all of it is on its way. Throws StreamReset, also after the end. */
   async write(bytes: Uint8Array, endStream = false): Promise<void> {
     let from = 0;
     while (true) {
       if (this.#reset !== null) throw this.#reset;
+      if (this.localEnded) throw new StreamReset(STREAM_CLOSED);
       from += this.#connection.sendData(this, bytes.subarray(from), endStream);
       if (from === bytes.length) break;
       await this.#connection.roomFor(this);
@@ -129,6 +133,20 @@ export class Http2Stream {
     this.wasReset(new StreamReset(code), false);
   }
 
+  /** What has come and was not read will not be: it is room for other streams. */
+  discard(): void {
+    const unread = this.#chunks.clear() + this.#owed;
+    this.#owed = 0;
+    if (unread > 0) this.#connection.giveRoom(null, unread);
+  }
+
+  /** The connection's: the peer broke the rules of this stream; whoever serves it is told. */
+  fail(code: number): void {
+    if (this.#reset !== null) return;
+    this.#connection.sendReset(this, code);
+    this.wasReset(new StreamReset(code));
+  }
+
   /** The connection's: headers have come, the first ones or trailers. */
   receiveHeaders(headers: HeaderList, endStream: boolean): void {
     if (this.#headers === null) this.#headers = headers;
@@ -141,8 +159,8 @@ export class Http2Stream {
   receiveData(bytes: Uint8Array, endStream: boolean): void {
     this.#promised -= bytes.length;
     const isBroken = this.#promised < 0 || (endStream && this.#promised > 0);
-    if (isBroken) return this.cancel(PROTOCOL_ERROR);
-    if (bytes.length > 0) this.#chunks.push(bytes);
+    this.#chunks.push(bytes);
+    if (isBroken) return this.fail(PROTOCOL_ERROR);
     if (endStream) this.#remoteEnds();
     this.#changed();
   }
@@ -151,11 +169,7 @@ export class Http2Stream {
   wasReset(reset: StreamReset, tells = true): void {
     if (this.#reset !== null) return;
     this.#reset = reset;
-    // What nobody will read is room for other streams.
-    const unread = this.#chunks.reduce((sum, chunk) => sum + chunk.length, this.#owed);
-    this.#chunks.length = 0;
-    this.#owed = 0;
-    if (unread > 0) this.#connection.giveRoom(null, unread);
+    if (reset.code !== NO_ERROR || !this.remoteEnded) this.discard();
     this.#connection.forget(this);
     this.#changed();
     if (tells) this.onReset?.(reset);
@@ -168,6 +182,8 @@ export class Http2Stream {
 
   #remoteEnds(): void {
     this.remoteEnded = true;
+    // The stream needs no more room; the connection does.
+    if (this.#owed > 0) this.#giveRoom(0);
     this.#endIfDone();
   }
 

@@ -8,7 +8,7 @@
  * taken by the client, no more requests are read, and gRPC's flow control holds the client back.
  */
 import { clearImmediate, setImmediate } from "node:timers";
-import { EVENTS_PER_V1_BATCH_MAX } from "../../lib/config/limits.ts";
+import { BODY_BYTES_MAX, EVENTS_PER_V1_BATCH_MAX } from "../../lib/config/limits.ts";
 import {
   STREAM_BATCHES_MAX,
   STREAM_FLUSH_MS_MAX,
@@ -51,6 +51,10 @@ export async function streamEvents(
   try {
     for await (const request of requests) await stream.take(request);
     await stream.end();
+  } catch (error) {
+    // What came before it is answered: it will be stored.
+    await stream.settle();
+    throw error;
   } finally {
     clearInterval(status);
     stream.stop();
@@ -63,6 +67,7 @@ class EventStream {
   readonly #context: CallContext;
   /** Gathered and not handed on yet. */
   #gathered: ProtoEvent[] = [];
+  #gatheredBytes = 0;
   #batchSize = EVENTS_PER_V1_BATCH_MAX;
   /** null = by the next turn of the event loop. */
   #flushMs: number | null = null;
@@ -72,6 +77,8 @@ class EventStream {
   readonly #batches: Promise<void>[] = [];
   #lastWritten: Promise<void> = Promise.resolve();
   #pending = 0;
+  /** A state is to be written: a client that does not read gets no second one. */
+  #isTelling = false;
   #failure: unknown = null;
 
   constructor(parts: StreamParts, write: Write, context: CallContext) {
@@ -93,7 +100,9 @@ class EventStream {
     if (start === undefined) return this.#configure(bytes.subarray(config[0], config[1]));
     this.#gathered.push({ bytes, start, end });
     this.#pending++;
-    if (this.#gathered.length >= this.#batchSize) this.#handOver();
+    this.#gatheredBytes += bytes.length;
+    const isFull = this.#gathered.length >= this.#batchSize || this.#gatheredBytes > BODY_BYTES_MAX;
+    if (isFull) this.#handOver();
     else this.#flush ??= this.#flushLater();
     while (this.#batches.length >= STREAM_BATCHES_MAX) await this.#batches[0];
     if (this.#failure !== null) throw this.#failure;
@@ -105,6 +114,12 @@ class EventStream {
     await Promise.all(this.#batches);
     if (this.#failure !== null) throw this.#failure;
     await this.tell("ended");
+  }
+
+  /** Hands over what was taken and waits for its answers; never throws. */
+  async settle(): Promise<void> {
+    this.#handOver();
+    await Promise.all(this.#batches);
   }
 
   /** Nothing is flushed any more. */
@@ -120,7 +135,10 @@ class EventStream {
 
   /** The same behind the responses that are being written; a stream that is over says nothing. */
   tellSoon(message: string): void {
-    this.#lastWritten = this.#lastWritten.then(() => this.tell(message)).catch(() => {});
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    this.#lastWritten = this.#lastWritten.then(() => this.tell(message)).catch(() => {})
+      .finally(() => this.#isTelling = false);
   }
 
   #configure(bytes: Uint8Array): void {
@@ -162,6 +180,7 @@ class EventStream {
     const events = this.#gathered;
     if (events.length === 0) return;
     this.#gathered = [];
+    this.#gatheredBytes = 0;
     const startedMs = performance.now();
     const { acceptor, decode } = this.#parts;
     const { project } = this.#context;
