@@ -200,6 +200,8 @@ export const ROW_QUESTION_MS_DEFAULT = 30 * SECOND_MS;
 export const ROW_QUESTION_SECONDS_MAX = 120;
 /** Property names of an empty answer that are looked up, to say which no event has. */
 export const NOTES_KEYS_MAX = 10;
+/** Longest text of the notes in a header of an answer as CSV, characters; the rest is counted. */
+export const CSV_NOTES_CHARS_MAX = 4_096;
 /** Questions to rows that one shard works on at a time; more wait. */
 export const ROW_QUESTIONS_MAX = 4;
 /** Most values of a property, or pairs of values of two, that one breakdown tells apart. */

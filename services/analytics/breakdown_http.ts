@@ -4,15 +4,26 @@
  * error handler.
  */
 
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { BREAKDOWN_LIMIT_MAX, ROW_QUESTION_SECONDS_MAX } from "../../lib/config/limits.ts";
+import {
+  BREAKDOWN_LIMIT_DEFAULT,
+  BREAKDOWN_LIMIT_MAX,
+  GROUP_BY_MAX,
+  ROW_QUESTION_SECONDS_MAX,
+} from "../../lib/config/limits.ts";
 import { invalidParameter, message, wholeNumber } from "../../lib/http/json_body.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
+import { METRIC_FORM } from "../../lib/query/metric.ts";
 import { answerBreakdown, type BreakdownRequest } from "./answer_breakdown.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
+import { formatParameter } from "./answer_responses.ts";
 import { BreakdownSchema } from "./breakdown_json.ts";
-import { granularityNamed, groupKeys, QueryParameters } from "./query_parameters.ts";
+import { answerFormat, postedFormat } from "./csv_answer.ts";
+import { breakdownCsv } from "./csv_tables.ts";
+import { getRoute, parametersOf, rangeParameters, readRange } from "./get_route.ts";
+import { postRoute } from "./post_route.ts";
+import { granularityNamed, groupKeys } from "./query_parameters.ts";
 import { commonShape, filterOf, name, patienceOf, rangeOf, readBody } from "./question_body.ts";
 
 /** What the routes work with. */
@@ -24,6 +35,9 @@ export interface BreakdownRoutesOptions {
 }
 
 const PATH = "/v1/analytics/breakdown";
+const SUMMARY = "A metric by one or two properties";
+
+const optional = (what: string) => z.string().optional().describe(what);
 
 const BreakdownBody = message({
   ...commonShape,
@@ -34,27 +48,30 @@ const BreakdownBody = message({
   tz: name.optional(),
 });
 
-/** Query parameters of the GET form. */
-const NAMES = [
-  "time_range.start",
-  "time_range.end",
-  "event_types",
-  "filters",
-  "filter",
-  "timeout_seconds",
-  "metric",
-  "group_by",
-  "limit",
-  "granularity",
-  "tz",
-];
+const breakdownPost = postRoute(PATH, SUMMARY, BreakdownSchema);
+const breakdownGet = getRoute(PATH, SUMMARY, BreakdownSchema, {
+  ...formatParameter,
+  ...rangeParameters,
+  event_types: optional("Only events of these types, a comma list or repeated"),
+  filters: optional("filters[NAME]=text: only events of this field or property"),
+  filter: optional("A list of conditions as JSON (docs/ANALYTICS.md)"),
+  timeout_seconds: optional(`Longest wait, 1 to ${ROW_QUESTION_SECONDS_MAX} s`),
+  metric: optional(`One of ${METRIC_FORM}`),
+  group_by: optional(`1 to ${GROUP_BY_MAX} fields or properties, a comma list or repeated`),
+  limit: optional(
+    `Groups to tell one by one, 1 to ${BREAKDOWN_LIMIT_MAX}; ${BREAKDOWN_LIMIT_DEFAULT} if missing`,
+  ),
+  granularity: optional("minute, hour, day, week or month; in total only if missing"),
+  tz: optional("IANA time zone of the buckets; UTC if missing"),
+});
 
 /** `POST` and `GET /v1/analytics/breakdown`. */
 export function breakdownRoutes({ ports, bodies, projectOf }: BreakdownRoutesOptions): OpenAPIHono {
   const app = new OpenAPIHono();
-  app.openAPIRegistry.registerPath(routeOf("post"));
-  app.openAPIRegistry.registerPath(routeOf("get"));
+  app.openAPIRegistry.registerPath(breakdownPost);
+  app.openAPIRegistry.registerPath(breakdownGet.config);
   app.post(PATH, async (context) => {
+    const format = postedFormat(context);
     const body = await readBody(context, bodies, BreakdownBody);
     const request: BreakdownRequest = {
       project: projectOf(context),
@@ -67,14 +84,16 @@ export function breakdownRoutes({ ports, bodies, projectOf }: BreakdownRoutesOpt
       timeZone: body.tz ?? null,
       patience: patienceOf(context, body.timeout_seconds),
     };
-    return context.json(await answerBreakdown(request, ports));
+    const answer = await answerBreakdown(request, ports);
+    return format === "csv" ? breakdownCsv(answer) : context.json(answer);
   });
   app.get(PATH, async (context) => {
-    const query = new QueryParameters(new URL(context.req.url).searchParams, NAMES);
+    const query = parametersOf(context, breakdownGet.names);
+    const format = answerFormat(context, query.text("format"));
     const timeoutSeconds = query.integer("timeout_seconds", 1, ROW_QUESTION_SECONDS_MAX);
     const request: BreakdownRequest = {
       project: projectOf(context),
-      range: { startMs: query.time("time_range.start"), endMs: query.time("time_range.end") },
+      range: readRange(query, "time_range.start", "time_range.end"),
       filter: query.filter(),
       metric: query.text("metric") ?? "",
       by: groupsOf(query.list("group_by")),
@@ -83,7 +102,8 @@ export function breakdownRoutes({ ports, bodies, projectOf }: BreakdownRoutesOpt
       timeZone: query.text("tz"),
       patience: patienceOf(context, timeoutSeconds),
     };
-    return context.json(await answerBreakdown(request, ports));
+    const answer = await answerBreakdown(request, ports);
+    return format === "csv" ? breakdownCsv(answer) : context.json(answer);
   });
   return app;
 }
@@ -92,23 +112,4 @@ function groupsOf(names: readonly string[]) {
   const keys = groupKeys(names, "group_by");
   if (keys.length > 0) return keys;
   throw invalidParameter("group_by", "group_by must name a property or a field of events");
-}
-
-function routeOf(method: "get" | "post") {
-  const summary = "A metric by one or two properties";
-  return createRoute({
-    method,
-    path: PATH,
-    summary,
-    request: method === "get"
-      ? { query: z.object(Object.fromEntries(NAMES.map((each) => [each, z.string().optional()]))) }
-      : { body: { content: { "application/json": { schema: z.looseObject({}) } } } },
-    responses: {
-      200: { description: summary, content: { "application/json": { schema: BreakdownSchema } } },
-      default: {
-        description: "The question can't be answered (RFC 9457)",
-        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-      },
-    },
-  });
 }

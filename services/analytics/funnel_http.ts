@@ -1,10 +1,10 @@
 /**
  * `POST /v1/analytics/funnel` and `/funnel/users`. They turn a JSON body into a request of
- * answer_funnel.ts and its answer into JSON, and nothing else. Refusals are thrown as ProblemError,
+ * answer_funnel.ts and its answer into JSON or CSV, and nothing else. Refusals are thrown as ProblemError,
  * for the server's one error handler.
  */
 
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import {
   FILTER_TEXT_CHARS_MAX,
@@ -19,7 +19,10 @@ import type { AskedStep } from "../../lib/query/funnel/plan_funnel.ts";
 import { subjectNamed } from "../../lib/query/filter/parse_filter.ts";
 import { answerFunnel, answerFunnelUsers, type FunnelRequest } from "./answer_funnel.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
+import { postedFormat } from "./csv_answer.ts";
+import { funnelCsv, funnelUsersCsv } from "./csv_tables.ts";
 import { FunnelSchema, FunnelUsersSchema } from "./funnel_json.ts";
+import { postRoute } from "./post_route.ts";
 import {
   type Asker,
   askerOf,
@@ -96,11 +99,14 @@ export function funnelRoutes({ ports, bodies, projectOf }: FunnelRoutesOptions):
   const app = new OpenAPIHono();
   for (const route of [funnelRoute, usersRoute]) app.openAPIRegistry.registerPath(route);
   app.post(funnelRoute.getRoutingPath(), async (context) => {
+    const format = postedFormat(context);
     const body = await readBody(context, bodies, FunnelBody);
     const request = funnelRequest(body, askerOf(context, projectOf));
-    return context.json(await answerFunnel(request, ports));
+    const answer = await answerFunnel(request, ports);
+    return format === "csv" ? funnelCsv(answer) : context.json(answer);
   });
   app.post(usersRoute.getRoutingPath(), async (context) => {
+    const format = postedFormat(context);
     const body = await readBody(context, bodies, FunnelUsersBody);
     const answer = await answerFunnelUsers({
       ...funnelRequest(body, askerOf(context, projectOf)),
@@ -109,7 +115,7 @@ export function funnelRoutes({ ports, bodies, projectOf }: FunnelRoutesOptions):
       limit: body.limit ?? null,
       pageToken: body.page_token || null,
     }, ports);
-    return context.json(answer);
+    return format === "csv" ? funnelUsersCsv(answer) : context.json(answer);
   });
   return app;
 }
@@ -140,21 +146,4 @@ function askedStep(step: z.infer<typeof StepBody>, place: string): AskedStep {
     filter: filterOf({ event_types: eventTypes, filters, filter }, place),
     optional,
   };
-}
-
-/** A POST route that answers 200 with the schema or a problem (RFC 9457). */
-function postRoute(path: string, summary: string, answer: z.ZodType) {
-  return createRoute({
-    method: "post",
-    path,
-    summary,
-    request: { body: { content: { "application/json": { schema: z.looseObject({}) } } } },
-    responses: {
-      200: { description: summary, content: { "application/json": { schema: answer } } },
-      default: {
-        description: "The question can't be answered (RFC 9457)",
-        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-      },
-    },
-  });
 }

@@ -6,6 +6,7 @@
 
 import { createRoute, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { answerResponses } from "./answer_responses.ts";
 import type { RequestedRange } from "./asked_range.ts";
 import { QueryParameters } from "./query_parameters.ts";
 
@@ -18,6 +19,7 @@ export const rangeParameters = {
   "time_range.start": timeParameter("First instant; 24 hours before the end if missing"),
   "time_range.end": timeParameter("First instant after the range; the current minute's end"),
 };
+
 /** A route and what it reads. */
 export interface GetRoute {
   /** For the OpenAPI document. */
@@ -28,7 +30,7 @@ export interface GetRoute {
   readonly names: readonly string[];
 }
 
-/** A GET route that answers 200 with the schema or a problem (RFC 9457). */
+/** A GET route that answers 200 with the schema (as CSV too if it has a `format`), or a problem. */
 export function getRoute(
   path: string,
   summary: string,
@@ -46,13 +48,7 @@ export function getRoute(
         params: z.object(Object.fromEntries(pathParameters.map((name) => [name, z.string()]))),
       }),
     },
-    responses: {
-      200: { description: summary, content: { "application/json": { schema: answer } } },
-      default: {
-        description: "The question can't be answered (RFC 9457)",
-        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-      },
-    },
+    responses: answerResponses(summary, answer, "format" in query),
   });
   return { config, path: config.getRoutingPath(), names: Object.keys(query) };
 }

@@ -22,7 +22,9 @@ import {
   type SeriesRequest,
   type SummaryRequest,
 } from "./answer_query.ts";
-import { answerFormat, seriesCsv, summaryCsv } from "./csv_answer.ts";
+import { formatParameter } from "./answer_responses.ts";
+import { answerFormat } from "./csv_answer.ts";
+import { seriesCsv, summaryCsv } from "./csv_tables.ts";
 import { getRoute, parametersOf, rangeParameters, readRange, timeParameter } from "./get_route.ts";
 import type { QueryParameters } from "./query_parameters.ts";
 import { type Asker, askerOf, patienceOfAsker } from "./question_body.ts";
@@ -47,10 +49,6 @@ const filterParameters = {
   timeout_seconds: z.string().optional().describe(
     `Longest wait for an answer that needs rows, 1 to ${ROW_QUESTION_SECONDS_MAX}`,
   ),
-};
-
-const formatParameter = {
-  format: z.string().optional().describe("json or csv; by the header accept if missing, else json"),
 };
 
 /** Parameters of a summary and of a time series, `format` aside. */
@@ -105,8 +103,9 @@ export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): O
   app.get(seriesRoute.path, async (context) => {
     const query = parametersOf(context, seriesRoute.names);
     const format = answerFormat(context, query.text("format"));
-    const answer = await answerSeries(seriesRequest(query, askerOf(context, projectOf)), ports);
-    if (format === "csv") return seriesCsv(answer);
+    const request = seriesRequest(query, askerOf(context, projectOf));
+    const answer = await answerSeries(request, ports);
+    if (format === "csv") return seriesCsv(answer, request.by.map(({ label }) => label));
     return context.body(seriesText(answer), 200, { "content-type": "application/json" });
   });
   app.route("/", userRoutes({ ports, projectOf }));

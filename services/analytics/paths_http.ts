@@ -1,10 +1,10 @@
 /**
  * `POST /v1/analytics/paths`. It turns a JSON body into a request of answer_paths.ts and its answer
- * into JSON, and nothing else. Refusals are thrown as ProblemError, for the server's one error
+ * into JSON or CSV, and nothing else. Refusals are thrown as ProblemError, for the server's one error
  * handler.
  */
 
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import {
   PATH_BRANCHES_MAX,
@@ -17,7 +17,10 @@ import type { Filter } from "../../lib/query/filter/filter.ts";
 import { PATH_SCOPES } from "../../lib/query/paths/paths.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
 import { answerPaths } from "./answer_paths.ts";
+import { postedFormat } from "./csv_answer.ts";
+import { pathsCsv } from "./csv_tables.ts";
 import { PathsSchema } from "./paths_json.ts";
+import { postRoute } from "./post_route.ts";
 import { commonShape, filterOf, patienceOf, rangeOf, readBody, typeList } from "./question_body.ts";
 
 /** What the route works with. */
@@ -51,27 +54,18 @@ const PathsBody = message({
 
 type Body = z.infer<typeof PathsBody>;
 
-const SUMMARY = "What users did next, or before";
-
-const pathsRoute = createRoute({
-  method: "post",
-  path: "/v1/analytics/paths",
-  summary: SUMMARY,
-  request: { body: { content: { "application/json": { schema: z.looseObject({}) } } } },
-  responses: {
-    200: { description: SUMMARY, content: { "application/json": { schema: PathsSchema } } },
-    default: {
-      description: "The question can't be answered (RFC 9457)",
-      content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-    },
-  },
-});
+const pathsRoute = postRoute(
+  "/v1/analytics/paths",
+  "What users did next, or before",
+  PathsSchema,
+);
 
 /** `POST /v1/analytics/paths`. */
 export function pathsRoutes({ ports, bodies, projectOf }: PathsRoutesOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.openAPIRegistry.registerPath(pathsRoute);
   app.post(pathsRoute.getRoutingPath(), async (context) => {
+    const format = postedFormat(context);
     const body = await readBody(context, bodies, PathsBody);
     const answer = await answerPaths({
       project: projectOf(context),
@@ -85,7 +79,7 @@ export function pathsRoutes({ ports, bodies, projectOf }: PathsRoutesOptions): O
       limit: body.limit ?? null,
       patience: patienceOf(context, body.timeout_seconds),
     }, ports);
-    return context.json(answer);
+    return format === "csv" ? pathsCsv(answer) : context.json(answer);
   });
   return app;
 }

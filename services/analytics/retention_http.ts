@@ -1,10 +1,10 @@
 /**
  * `POST /v1/analytics/retention` and `/stickiness`. They turn a JSON body into a request of
- * answer_retention.ts and its answer into JSON, and nothing else. Refusals are thrown as
+ * answer_retention.ts and its answer into JSON or CSV, and nothing else. Refusals are thrown as
  * ProblemError, for the server's one error handler.
  */
 
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { RETENTION_PERIODS_MAX } from "../../lib/config/limits.ts";
 import { message, wholeNumber } from "../../lib/http/json_body.ts";
@@ -14,6 +14,9 @@ import { PERIOD_WIDTHS } from "../../lib/query/retention/periods.ts";
 import { COHORT_RULES, RETENTION_MODES } from "../../lib/query/retention/retention.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
 import { answerRetention, answerStickiness } from "./answer_retention.ts";
+import { postedFormat } from "./csv_answer.ts";
+import { retentionCsv, stickinessCsv } from "./csv_tables.ts";
+import { postRoute } from "./post_route.ts";
 import {
   commonShape,
   filterOf,
@@ -86,6 +89,7 @@ export function retentionRoutes({ ports, bodies, projectOf }: RetentionRoutesOpt
   const app = new OpenAPIHono();
   for (const route of [retentionRoute, stickinessRoute]) app.openAPIRegistry.registerPath(route);
   app.post(retentionRoute.getRoutingPath(), async (context) => {
+    const format = postedFormat(context);
     const body = await readBody(context, bodies, RetentionBody);
     const common = filterOf(body);
     const answer = await answerRetention({
@@ -100,9 +104,10 @@ export function retentionRoutes({ ports, bodies, projectOf }: RetentionRoutesOpt
       columns: body.periods ?? null,
       patience: patienceOf(context, body.timeout_seconds),
     }, ports);
-    return context.json(answer);
+    return format === "csv" ? retentionCsv(answer) : context.json(answer);
   });
   app.post(stickinessRoute.getRoutingPath(), async (context) => {
+    const format = postedFormat(context);
     const body = await readBody(context, bodies, StickinessBody);
     const answer = await answerStickiness({
       project: projectOf(context),
@@ -112,24 +117,7 @@ export function retentionRoutes({ ports, bodies, projectOf }: RetentionRoutesOpt
       timeZone: body.tz ?? null,
       patience: patienceOf(context, body.timeout_seconds),
     }, ports);
-    return context.json(answer);
+    return format === "csv" ? stickinessCsv(answer) : context.json(answer);
   });
   return app;
-}
-
-/** A POST route that answers 200 with the schema or a problem (RFC 9457). */
-function postRoute(path: string, summary: string, answer: z.ZodType) {
-  return createRoute({
-    method: "post",
-    path,
-    summary,
-    request: { body: { content: { "application/json": { schema: z.looseObject({}) } } } },
-    responses: {
-      200: { description: summary, content: { "application/json": { schema: answer } } },
-      default: {
-        description: "The question can't be answered (RFC 9457)",
-        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-      },
-    },
-  });
 }

@@ -7,8 +7,9 @@ import { message, time, wholeNumber } from "../../lib/http/json_body.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
 import type { SqlAnswers, SqlResult } from "./answer_sql.ts";
+import { formatParameter } from "./answer_responses.ts";
 import { qualityOf, rangeJson } from "./asked_range.ts";
-import { answerFormat, CSV_CONTENT_TYPE, qualityHeaders } from "./csv_answer.ts";
+import { CSV_CONTENT_TYPE, postedFormat, qualityHeaders } from "./csv_answer.ts";
 import { durationJson } from "./proto_json.ts";
 import { patienceOf, readBody } from "./question_body.ts";
 
@@ -37,6 +38,7 @@ const route = createRoute({
   path: "/v1/sql",
   summary: "The rows of one SELECT over the view events",
   request: {
+    query: z.object(formatParameter),
     body: { required: true, content: { "application/json": { schema: z.looseObject({}) } } },
   },
   responses: {
@@ -68,7 +70,7 @@ export function sqlRoutes(options: SqlRoutesOptions): OpenAPIHono {
   app.post("/v1/sql", async (context) => {
     if (sql === null) throw new ProblemError("sql_disabled", whyOff);
     const request = await readBody(context, bodies, body);
-    const format = request.format ?? answerFormat(context, null);
+    const format = request.format ?? postedFormat(context);
     const answer = await sql.answer({
       project: projectOf(context),
       sql: request.sql,

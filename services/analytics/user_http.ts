@@ -21,8 +21,11 @@ import {
 import { invalidParameter } from "../../lib/http/json_body.ts";
 import { UserSchema, UsersSchema } from "./answer_json.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
+import { formatParameter } from "./answer_responses.ts";
 import { answerUser, type UserRequest } from "./answer_user.ts";
 import { answerUsers } from "./answer_users.ts";
+import { answerFormat } from "./csv_answer.ts";
+import { userCsv, usersCsv, type UserTable } from "./csv_tables.ts";
 import { getRoute, parametersOf, rangeParameters, readRange } from "./get_route.ts";
 import type { QueryParameters } from "./query_parameters.ts";
 import { type Asker, askerOf, patienceOf, patienceOfAsker } from "./question_body.ts";
@@ -41,6 +44,7 @@ const timeoutParameter = optional(
 
 /** Parameters of the question about one user. */
 export const userRoute = getRoute("/v1/analytics/users/{user_id}", "One user", UserSchema, {
+  ...formatParameter,
   ...rangeParameters,
   tz: optional("IANA time zone of the days; UTC if missing"),
   include_events: optional("true: give the events in the range"),
@@ -68,6 +72,7 @@ const usersRoute = getRoute(
   "Users by the beginning of their id",
   UsersSchema,
   {
+    ...formatParameter,
     prefix: optional("What the ids begin with, case and all; all users if missing"),
     limit: optional(`Users on a page, 1 to ${USERS_PAGE_MAX}; ${USERS_PAGE_DEFAULT} if missing`),
     page_token: optional("next_page_token of the page before"),
@@ -81,13 +86,16 @@ export function userRoutes({ ports, projectOf }: UserRoutesOptions): OpenAPIHono
   for (const { config } of [userRoute, usersRoute]) app.openAPIRegistry.registerPath(config);
   app.get(userRoute.path, async (context) => {
     const query = parametersOf(context, userRoute.names);
+    const format = answerFormat(context, query.text("format"));
     const userId = context.req.param("user_id") ?? "";
     const request = userRequest(userId, query, askerOf(context, projectOf));
+    const table = format === "csv" ? tableOf(request) : null;
     const answer = await answerUser(request, ports);
-    return context.json(answer);
+    return table === null ? context.json(answer) : userCsv(answer, table);
   });
   app.get(usersRoute.path, async (context) => {
     const query = parametersOf(context, usersRoute.names);
+    const format = answerFormat(context, query.text("format"));
     const answer = await answerUsers({
       project: projectOf(context),
       prefix: readPrefix(query),
@@ -95,7 +103,7 @@ export function userRoutes({ ports, projectOf }: UserRoutesOptions): OpenAPIHono
       pageToken: query.text("page_token"),
       patience: patienceOf(context, readTimeout(query)),
     }, ports);
-    return context.json(answer);
+    return format === "csv" ? usersCsv(answer) : context.json(answer);
   });
   return app;
 }
@@ -117,6 +125,16 @@ export function userRequest(userId: string, query: QueryParameters, asker: Asker
     attributeEvents: query.integer("attribute_events", 0, USER_ATTRIBUTE_EVENTS_MAX),
     patience: patienceOfAsker(asker, readTimeout(query)),
   };
+}
+
+/** The one table that CSV has room for. */
+function tableOf({ includeEvents, includeSessions }: UserRequest): UserTable {
+  if (includeEvents && includeSessions) {
+    const detail = "CSV is one table: ask for the events or for the sessions, or for JSON";
+    throw invalidParameter("include_sessions", detail);
+  }
+  if (includeEvents) return "events";
+  return includeSessions ? "sessions" : "user";
 }
 
 function readTimeout(query: QueryParameters): number | null {

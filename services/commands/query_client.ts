@@ -60,6 +60,16 @@ export class QueryClient {
     }
   }
 
+  /** The answer as CSV, and what its headers say of it, by the names that the JSON has. */
+  async askCsv(request: QueryRequest): Promise<{ text: string; quality: Json }> {
+    const response = await this.open(request, "text/csv");
+    const text = await response.text();
+    if (response.headers.get("content-type")?.startsWith("text/csv")) {
+      return { text, quality: qualityOf(response.headers) };
+    }
+    throw new QueryError(`${this.#address}${request.path} did not answer in CSV`);
+  }
+
   /** The response of a question that was taken, its body not yet read. */
   async open(request: QueryRequest, accept: string, headers: Json = {}): Promise<Response> {
     const { signal, onRetry } = this.#options;
@@ -106,6 +116,20 @@ export class QueryClient {
       );
     }
   }
+}
+
+/** What an answer as CSV has in headers; see docs/REST_API.md. */
+function qualityOf(headers: Headers): Json {
+  const json = (name: string) => JSON.parse(headers.get(name) ?? "null") ?? undefined;
+  return {
+    complete: headers.get("rta-complete") !== "false",
+    complete_until: headers.get("rta-complete-until"),
+    missing_partitions: headers.get("rta-missing-partitions")?.split(","),
+    accuracy: json("rta-accuracy"),
+    notes: json("rta-notes"),
+    next_page_token: headers.get("rta-next-page-token"),
+    next_sessions_page_token: headers.get("rta-next-sessions-page-token"),
+  };
 }
 
 /** `invalid_parameter at steps[1].filter: must be …`. */

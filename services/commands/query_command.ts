@@ -1,17 +1,17 @@
 /**
  * `rta query KIND`: puts a question to a running platform and shows the answer.
  *
- *     command line -> request -> answer -> tables, CSV or the answer's own JSON on stdout
+ *     command line -> request -> answer -> tables, or the answer's own JSON or CSV, on stdout
  *
  * What qualifies an answer goes to stderr: notes, how far it is complete where it is not, and which
- * of its numbers are not exact. The JSON has all of that in itself.
+ * of its numbers are not exact. The JSON has all of that in itself, CSV in its headers.
  */
 import { ImportError } from "../../lib/import/import_error.ts";
 import { type CommandIo, EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_DONE } from "./command_io.ts";
 import { clean } from "./dlq_text.ts";
 import { type Json, QueryClient, QueryError } from "./query_client.ts";
 import type { QueryKind, QueryOptions } from "./query_kind.ts";
-import { csvText, tableText } from "./query_table.ts";
+import { tableText } from "./query_table.ts";
 
 /** Asks and prints. Gives EXIT_DONE, EXIT_NOT_DONE or EXIT_INTERRUPTED. */
 export function queryCommand(
@@ -21,14 +21,19 @@ export function queryCommand(
   io: CommandIo,
 ): Promise<number> {
   return withQueryClient(options, io, async (client) => {
-    const answer = await client.ask(kind.request(options, Date.now(), subject));
+    const request = kind.request(options, Date.now(), subject);
+    if (options.csv) {
+      const { text, quality } = await client.askCsv(request);
+      io.stdout.write(text);
+      io.stderr.write(qualityText(quality));
+      return EXIT_DONE;
+    }
+    const answer = await client.ask(request);
     if (options.json) {
       io.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
       return EXIT_DONE;
     }
-    if (options.csv) {
-      io.stdout.write(csvText(kind.csvTable?.(answer) ?? kind.tables(answer, options)[0]));
-    } else io.stdout.write(kind.tables(answer, options).map(tableText).join("\n"));
+    io.stdout.write(kind.tables(answer, options).map(tableText).join("\n"));
     io.stderr.write(qualityText(answer));
     return EXIT_DONE;
   });

@@ -69,8 +69,8 @@ Deno.test("queryCommand() prints tables, CSV or the answer as it came", async ()
     assert.match(people.out, /^ {2}view +3 +60\.0 %$/m);
 
     const csv = await run(summaryKind, { ...DAY, csv: true });
-    assert.match(csv.out, /^metric,value,change_percentage\r\nevents,5,100\r\n/);
-    assert.match(csv.out, /^events:view,3,\r$/m);
+    assert.match(csv.out, /^field,name,value,unit,change_percentage\r\ntotal_events,,5,,\r\n/);
+    assert.match(csv.out, /^events_by_type,view,3,,\r$/m);
 
     const json = await run(summaryKind, { ...DAY, json: true });
     assert.equal(JSON.parse(json.out).total_events, "5");
@@ -182,9 +182,10 @@ Deno.test("funnelKind takes a body from a file and puts options over it", async 
     Deno.writeTextFileSync(file, JSON.stringify({ steps, window: "3600s" }));
     await withShop(async (run) => {
       const short = await run(funnelKind, { ...DAY, body: file, csv: true });
-      assert.match(short.out, /^2 buy,1,0\.333\d+,0\.333\d+,0,3600,/m);
+      assert.match(short.out, /^all,,2,buy,false,1,0\.333\d+,0\.333\d+,0,3600,/m);
+      assert.equal(short.err, "approximate, error 1 %: steps.median_time_to_convert\n");
       const { out } = await run(funnelKind, { ...DAY, body: file, window: "59m", csv: true });
-      assert.match(out, /^2 buy,0,0,0,0,,\r$/m);
+      assert.match(out, /^all,,2,buy,false,0,0,0,0,,\r$/m);
       Deno.writeTextFileSync(file, "[1]");
       const list = await run(funnelKind, { ...DAY, body: file });
       assert.match(list.err, /must hold a JSON object/);
@@ -204,7 +205,10 @@ Deno.test("retentionKind shows a triangle of shares, as CSV a row for each cell"
     assert.match(out, /^ {2}cohort +users +day 0$/m);
     assert.match(out, /^ {2}2026-01-05 +3 +66\.7 %$/m);
     const { out: csv } = await run(retentionKind, { ...options, csv: true });
-    assert.match(csv, /^2026-01-05T00:00:00Z,3,0,2,0\.6\d+,true\r$/m);
+    assert.match(
+      csv,
+      /^cohort,2026-01-05T00:00:00Z,2026-01-06T00:00:00Z,true,1,3,0,2026-01-05T00:00:00Z,2,0\.6\d+,true\r$/m,
+    );
     const bad = await run(retentionKind, { ...options, mode: "sometimes" });
     assert.match(bad.err, /^rta query: \w+ at mode: /);
   });
@@ -234,7 +238,7 @@ Deno.test("breakdownKind shows the largest groups, the others and all, and times
     assert.match(one.out, /^ {2}2026-01-05T00:00:00Z +1,200\.5 +1,200\.5 +2,401$/m);
 
     const csv = await run(breakdownKind, { ...DAY, by: ["type", "country"], csv: true });
-    assert.match(csv.out, /^event_type,country,events,share,change\r\nview,,3,0\.6,1\r$/m);
+    assert.match(csv.out, /^group,,view,,3,0,100,3,0\r$/m);
     const users = await run(breakdownKind, { ...DAY, by: ["type"], metric: "users" });
     assert.match(users.out, /^ {2}event_type +users +events +change$/m);
     assert.match((await run(breakdownKind, DAY)).err, /is --by a property/);
@@ -250,7 +254,7 @@ Deno.test("pathsKind shows what came next as a tree, as CSV each path", async ()
     assert.match(out, /^ {2}\(all\) +3 +- +3 +1$/m);
     assert.match(out, /^ {2}buy +2 +66\.7 % +2 +2$/m);
     const csv = await run(pathsKind, { ...DAY, before: "buy", scope: "user", csv: true });
-    assert.match(csv.out, /^view,2,1,2,2\r$/m);
+    assert.match(csv.out, /^1,view,,,,,2,2,1,2,0,0\r$/m);
     assert.match((await run(pathsKind, DAY)).err, /--after an event or --before one/);
   });
 });
@@ -266,10 +270,12 @@ Deno.test("userKind shows the profile, metrics and what else is asked for", asyn
     assert.match(all.out, /^ {2}2026-01-05T02:00:00Z +buy +ada-2 +1,200\.5 +country=DE$/m);
     assert.match(all.out, /^ {2}[0-9a-f]{16} +2026-01-05T01:00:00Z +0 s +1 +view +view$/m);
     const paged = await run(userKind, { ...DAY, events: true, limit: 1, csv: true }, "ada");
-    assert.match(paged.out, /^time,type,id,amount,properties\r\n2026-01-05T02:00:00Z,buy,/);
+    assert.match(paged.out, /^id,user_id,[^\n]+\nada-2,ada,[0-9a-f]{16},buy,/);
     assert.match(paged.err, /^there are more: --page-token \S+\n$/);
     const views = await run(userKind, { ...DAY, events: true, type: ["view"], csv: true }, "ada");
-    assert.match(views.out, /^[^\n]+\n2026-01-05T01:00:00Z,view,ada-1,,\r\n$/);
+    assert.match(views.out, /^[^\n]+\nada-1,ada,[0-9a-f]{16},view,[^\n]+,,,\{\}\r\n$/);
+    const both = await run(userKind, { ...DAY, events: true, sessions: true, csv: true }, "ada");
+    assert.match(both.err, /^rta query: invalid_parameter at include_sessions: CSV is one table/);
     const nobody = await run(userKind, DAY, "eve/..");
     assert.match(nobody.err, /^rta query: not_found: /);
   });

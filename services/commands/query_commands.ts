@@ -144,7 +144,7 @@ function addLive(query: Command): void {
 function client(command: Command): Command {
   return command
     .option("--json", "the answer as it came")
-    .option("--csv", "the main table as CSV")
+    .option("--csv", "the answer's table as CSV (docs/REST_API.md)")
     .option("--url <url>", "address of the gateway's port")
     .option("--api-key <key>", "API key");
 }

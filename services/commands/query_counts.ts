@@ -9,7 +9,7 @@ import {
   textIn,
   withoutUndefined,
 } from "./query_kind.ts";
-import type { AnswerCell, AnswerTable } from "./query_table.ts";
+import type { AnswerTable } from "./query_table.ts";
 
 const PERCENT = 100;
 
@@ -53,19 +53,6 @@ export const summaryKind: QueryKind = {
       },
     ];
   },
-  /** Types stand beside the metrics, as `events:TYPE`. */
-  csvTable: (answer) => ({
-    title: null,
-    columns: [{ title: "metric" }, { title: "value" }, { title: "change_percentage" }],
-    rows: [
-      ...listIn(answer, "top_metrics").map((metric): AnswerCell[] => [
-        textIn(metric, "name"),
-        numberIn(metric, "value"),
-        numberIn(metric, "change_percentage"),
-      ]),
-      ...eventsByType(answer).map(([type, events]) => [`events:${type}`, events, null]),
-    ],
-  }),
 };
 
 /** `GET /v1/analytics/timeseries`. */

@@ -1,6 +1,6 @@
 /**
  * What one kind of question is to `rta query`: what of the command line goes into the request, and
- * how its answer stands in tables. The kinds are in query_kinds.ts.
+ * how its answer stands in tables. The kinds are in query_commands.ts.
  */
 import {
   bodyArgument,
@@ -19,7 +19,7 @@ export interface QueryOptions {
   readonly apiKey?: string;
   /** The answer as it came. */
   readonly json?: boolean;
-  /** The main table as CSV. */
+  /** The table that the API answers as CSV. */
   readonly csv?: boolean;
   readonly from?: string;
   readonly to?: string;
@@ -45,8 +45,6 @@ export interface QueryKind {
   request(options: QueryOptions, nowMs: number, subject: string): QueryRequest;
   /** For people. */
   tables(answer: Json, options: QueryOptions): AnswerTable[];
-  /** For --csv; the first of the tables when missing. */
-  csvTable?(answer: Json): AnswerTable;
 }
 
 /** The range, types and filters as parameters of a query string; what is missing is left out. */

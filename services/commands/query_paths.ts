@@ -71,12 +71,6 @@ export const pathsKind: QueryKind = {
       rows: [all, ...rowsBelow(answer, 1)],
     }];
   },
-  /** A row for each path, written out. */
-  csvTable: (answer) => ({
-    title: null,
-    columns: ["path", "occurrences", "rate", "users", "ended"].map((title) => ({ title })),
-    rows: pathsBelow(answer, []),
-  }),
 };
 
 /** `TYPE` or `TYPE:conditions`, as the body has an anchor. */
@@ -102,20 +96,4 @@ function rowsBelow(place: Json, depth: number): AnswerCell[][] {
   if (types === 0) return rows;
   const others = `${indent}(${types} other types)`;
   return [...rows, [others, Number(occurrences), null, null, null]];
-}
-
-function pathsBelow(place: Json, before: readonly string[]): AnswerCell[][] {
-  return listIn(place, "steps").flatMap((step) => {
-    const path = [...before, textIn(step, "type") ?? ""];
-    return [
-      [
-        path.join(" > "),
-        numberIn(step, "occurrences"),
-        numberIn(step, "rate"),
-        numberIn(step, "users"),
-        numberIn(step, "ended"),
-      ],
-      ...pathsBelow(step, path),
-    ];
-  });
 }

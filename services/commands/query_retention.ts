@@ -12,7 +12,7 @@ import {
   withoutUndefined,
 } from "./query_kind.ts";
 import { rangeTitle } from "./query_counts.ts";
-import type { AnswerCell, AnswerTable } from "./query_table.ts";
+import type { AnswerTable } from "./query_table.ts";
 
 const dayChars = "2026-01-05".length;
 /** Stands before a figure whose time is not over. */
@@ -48,21 +48,6 @@ export const retentionKind: QueryKind = {
     };
   },
   tables: (answer) => [matrixTable(answer)],
-  /** A row for each cell, which is easier to work with than a triangle. */
-  csvTable: (answer) => ({
-    title: null,
-    columns: ["cohort", "size", "period", "users", "rate", "complete"].map((title) => ({ title })),
-    rows: listIn(answer, "cohorts").flatMap((cohort) =>
-      listIn(cohort, "periods").map((cell): AnswerCell[] => [
-        textIn(cohort, "start"),
-        numberIn(cohort, "size"),
-        numberIn(cell, "period"),
-        numberIn(cell, "users"),
-        numberIn(cell, "rate"),
-        String(cell.complete),
-      ])
-    ),
-  }),
 };
 
 /** `TYPE` or `TYPE:conditions`, as the body has the events of a start and of a return. */

@@ -1,7 +1,4 @@
-/**
- * Answers as tables: for people (aligned, with grouped digits, percentages and spans of time) and as
- * CSV (RFC 4180, with the plain values).
- */
+/** Answers as tables for people: aligned, with grouped digits, percentages and spans of time. */
 import { clean } from "./dlq_text.ts";
 import { groupedNumber, percent, textTable } from "./text_table.ts";
 
@@ -37,12 +34,6 @@ export function tableText({ title, columns, rows }: AnswerTable): string {
   return head + textTable(titles, cells);
 }
 
-/** A table as CSV, with its head. */
-export function csvText({ columns, rows }: AnswerTable): string {
-  const line = (cells: readonly AnswerCell[]) => `${cells.map(csvCell).join(",")}\r\n`;
-  return line(columns.map(({ title }) => title)) + rows.map(line).join("");
-}
-
 /** `3.2 s`, `12 min`, `5.1 h`, `2.3 d`: of a span in seconds, three digits or so. */
 export function spanText(seconds: number): string {
   for (const [unit, size] of SPANS) {
@@ -76,9 +67,4 @@ function shown(cell: AnswerCell, kind: CellKind = "text"): string {
     case "text":
       return String(cell);
   }
-}
-
-function csvCell(cell: AnswerCell): string {
-  const text = cell === null ? "" : String(cell);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

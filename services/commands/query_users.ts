@@ -49,12 +49,6 @@ export const userKind: QueryKind = {
     if (events) tables.push(eventsTable(answer));
     return tables;
   },
-  /** The list that was asked for, else the metrics. */
-  csvTable(answer) {
-    if (listIn(answer, "events").length > 0) return eventsTable(answer);
-    if (listIn(answer, "sessions").length > 0) return sessionsTable(answer);
-    return metricsTable(answer);
-  },
 };
 
 function profileTable(answer: Json): AnswerTable {

@@ -34,8 +34,9 @@ export function sqlCommand(sql: string, options: SqlOptions, io: CommandIo): Pro
     };
     const request = { path: "/v1/sql", body };
     if (csv) {
-      const response = await client.open(request, "text/csv");
-      io.stdout.write(await response.text());
+      const { text, quality } = await client.askCsv(request);
+      io.stdout.write(text);
+      io.stderr.write(qualityText(quality));
       return EXIT_DONE;
     }
     const answer = await client.ask(request);
