@@ -304,6 +304,18 @@ async function compareUsers(ask: Ask): Promise<void> {
   assert.deepEqual(JSON.parse(user.rows[0].attributes), user.json.user_profile.attributes);
 }
 
+/** SQL takes `format` in the query string as well; its texts are as they are. */
+async function compareSql({ urls }: TestServer): Promise<void> {
+  const sql = "SELECT DISTINCT user_id FROM events ORDER BY user_id";
+  const response = await fetch(`${urls.gateway}/v1/sql?format=csv`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ sql }),
+  });
+  const [header, ...users]: string[][] = parse(await response.text());
+  assert.deepEqual([header, users.flat()], [["user_id"], USERS.toSorted()]);
+}
+
 /** Refusals stay JSON, whatever was asked for. */
 async function refusals({ urls }: TestServer): Promise<void> {
   const json = { "content-type": "application/json" };
@@ -334,5 +346,6 @@ Deno.test("every answer as CSV has the numbers of the answer as JSON, through a 
   await t.step("retention and stickiness", () => comparePeriods(ask));
   await t.step("paths", () => comparePaths(ask));
   await t.step("users and one user", () => compareUsers(ask));
+  await t.step("SQL", () => compareSql(server));
   await t.step("refusals", () => refusals(server));
 });
