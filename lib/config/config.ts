@@ -4,6 +4,7 @@
  * All that is wrong is reported at once, each with the variable, the value it has and what would be
  * valid, so that one look at the message mends the start.
  */
+import { type AccessConfig, accessConfigOf, accessProblems, isLoopback } from "./access_config.ts";
 import type { KafkaLogSettings } from "../log/kafka/settings.ts";
 import type { GrpcRole, LogLevel, Role } from "./variables.ts";
 import { type VariableName, VARIABLES } from "./variables.ts";
@@ -55,6 +56,8 @@ export interface Config {
   readonly logRetentionHours: number;
   readonly commitIntervalMs: number;
   readonly sessionGapMinutes: number;
+  /** Who may do what. */
+  readonly access: AccessConfig;
   /** Why SQL is off, and how to switch it on; null = it is on. */
   readonly sqlOff: string | null;
   /** What is to fail on purpose; null outside tests. */
@@ -112,6 +115,7 @@ export function readConfig(
   checkRoles(config, given, problems);
   checkKafka(values, given, problems);
   checkPorts(config, problems);
+  problems.push(...accessProblems(values, config.host));
   checkShards(config, values.RTA_SHARDS, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
@@ -182,19 +186,18 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
     logRetentionHours: values.RTA_LOG_RETENTION_HOURS!,
     commitIntervalMs: values.RTA_COMMIT_INTERVAL_MS!,
     sessionGapMinutes: values.RTA_SESSION_GAP_MINUTES!,
+    access: accessConfigOf(values, values.RTA_HOST!, values.RTA_DATA!),
     sqlOff: sqlOff(values),
     fault: values.RTA_FAULT,
   };
 }
 
-/** Addresses that only this machine reaches. */
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
-
-function sqlOff({ RTA_SQL: given, RTA_HOST: host }: Values): string | null {
-  if (given === "on" || (given === null && LOOPBACK.test(host!))) return null;
+/** Without keys, SQL is for those at this machine; with keys, for admins. */
+function sqlOff({ RTA_SQL: given, RTA_HOST: host, RTA_AUTH: auth }: Values): string | null {
+  if (given === "on" || (given === null && (isLoopback(host!) || auth !== "off"))) return null;
   return given === "off"
     ? "SQL is off: RTA_SQL=off; RTA_SQL=on switches it on"
-    : `SQL is off unless RTA_SQL=on, because other machines reach RTA_HOST=${host}`;
+    : `SQL is off unless RTA_SQL=on, because other machines reach RTA_HOST=${host} without a key`;
 }
 
 function kafkaOf(values: Values): KafkaConfig | null {

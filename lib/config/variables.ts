@@ -3,6 +3,7 @@
  * missing. `config.ts` reads them; docs/CONFIGURATION.md lists them, and a test holds the two equal.
  */
 import * as z from "zod";
+import { ACCESS_VARIABLES } from "./access_variables.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
 
 export { LOG_LEVELS, type LogLevel };
@@ -257,10 +258,12 @@ export const VARIABLES = {
   RTA_SQL: {
     preset: "",
     valid: "on or off",
-    about: "Whether POST /v1/sql answers; when missing, only if RTA_HOST is this machine's own " +
-      "address (loopback), since nobody is asked who they are",
+    about:
+      "Whether POST /v1/sql answers; when missing, yes unless RTA_AUTH=off on an address that " +
+      "other machines reach",
     schema: z.enum(["on", "off"]),
   },
+  ...ACCESS_VARIABLES,
   RTA_FAULT: {
     preset: "",
     valid: "nothing",

@@ -15,6 +15,7 @@ import type { Role } from "../config/variables.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { logAnswer, shortened } from "./access_log.ts";
+import type { Admission, Admitted } from "./admission.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request_id.ts";
 
@@ -31,6 +32,8 @@ export interface HandlerOptions {
   readonly app: Hono<AppEnv>;
   /** By method and path, such as `POST /events`; the path is matched exactly, without its query. */
   readonly direct?: Readonly<Record<string, DirectRoute>>;
+  /** Who may ask what; everybody everything when missing. */
+  readonly admission?: Admission;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -58,7 +61,7 @@ export function createApp(): Hono<AppEnv> {
 
 /** The handler of a role, for Deno.serve. */
 export function createHandler(options: HandlerOptions): Handler {
-  const { service, app, logger, metrics } = options;
+  const { service, app, admission, logger, metrics } = options;
   const meter = metrics.httpMeter(service);
   const routes = directRoutes(options.direct ?? {});
   // The clock is asked on direct routes only when somebody will read the answer.
@@ -72,7 +75,13 @@ export function createHandler(options: HandlerOptions): Handler {
     const startedMs = direct === undefined || timesDirect ? performance.now() : 0;
     let response: Response;
     let failure: unknown = null;
+    let admitted: Admitted | null = null;
     try {
+      if (admission !== undefined) {
+        const judged = admission.admit(request, path);
+        // Not awaited without need: a turn of the event loop for each request is not free.
+        admitted = judged instanceof Promise ? await judged : judged;
+      }
       if (direct === undefined) response = await app.fetch(request, { requestId });
       else if (direct.method === request.method) response = await direct.route(request, requestId);
       else throw methodNotAllowed([direct.method]);
@@ -84,6 +93,7 @@ export function createHandler(options: HandlerOptions): Handler {
       response = problemResponse(problem, requestId);
       response.headers.append(REQUEST_ID_HEADER, requestId);
     }
+    if (admitted !== null) response = admitted.answered(response);
     const { status } = response;
     meter.end(status);
     if (direct === undefined || timesDirect || (status >= 400 && status !== 429)) {

@@ -3,6 +3,7 @@
  * answers have in common.
  */
 import type { Hono } from "hono";
+import type { Admission } from "./admission.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createApp, createHandler, type DirectRoute, type Handler } from "./app.ts";
 import { type OperationalOptions, operationalRoutes } from "./operational_routes.ts";
@@ -10,6 +11,8 @@ import { type OperationalOptions, operationalRoutes } from "./operational_routes
 export interface ServiceHandlerOptions {
   readonly operational: OperationalOptions;
   readonly logger: Logger;
+  /** Who may ask what; everybody everything when missing. */
+  readonly admission?: Admission;
   /** Routers with whole paths, mounted at the root. They throw ProblemError for refusals. */
   // deno-lint-ignore no-explicit-any -- routers bring environments of their own
   readonly routes?: readonly Hono<any>[];
@@ -19,10 +22,11 @@ export interface ServiceHandlerOptions {
 
 /** The handler of a role, for listen(). */
 export function createServiceHandler(options: ServiceHandlerOptions): Handler {
-  const { operational, logger, direct } = options;
+  const { operational, logger, admission, direct } = options;
   const { service, metrics } = operational;
   const app = createApp();
   app.route("/", operationalRoutes(operational));
   for (const routes of options.routes ?? []) app.route("/", routes);
-  return createHandler({ service, app, direct, logger: logger.child({ service }), metrics });
+  const log = logger.child({ service });
+  return createHandler({ service, app, direct, admission, logger: log, metrics });
 }

@@ -36,6 +36,8 @@ export interface LiveStreamRoutesOptions {
   readonly streams: LiveStreams;
   /** The project that a request may read. */
   readonly projectOf: (context: Context) => string;
+  /** Told when the WebSocket that a request asked for is closed. */
+  readonly socketClosed?: (request: Request) => void;
 }
 
 const filterParameters = {
@@ -71,7 +73,9 @@ const tailRoute = streamRoute("/v1/live/events", "Events as they arrive, sampled
 
 /** The routes of live streams. */
 export function liveStreamRoutes(options: LiveStreamRoutesOptions): OpenAPIHono {
-  const { streams, projectOf } = options;
+  const { streams, projectOf, socketClosed = () => {} } = options;
+  const answer = (context: Context, open: () => LiveStreamReader) =>
+    streamAnswer(context, open, socketClosed);
   const app = new OpenAPIHono();
   app.openAPIRegistry.registerPath(windowRoute);
   app.openAPIRegistry.registerPath(tailRoute);
@@ -121,10 +125,19 @@ export function windowsRequest(
 }
 
 /** A stream is opened only once it is clear that it can be sent. */
-function answer(context: Context, open: () => LiveStreamReader): Response {
+function streamAnswer(
+  context: Context,
+  open: () => LiveStreamReader,
+  socketClosed: (request: Request) => void,
+): Response {
   const { raw } = context.req;
-  if (wantsSocket(raw.headers)) return socketResponse(raw, messagesOf(open()));
-  return eventStreamResponse(messagesOf(open()));
+  const messages = messagesOf(open());
+  if (!wantsSocket(raw.headers)) return eventStreamResponse(messages);
+  const close = () => {
+    messages.close();
+    socketClosed(raw);
+  };
+  return socketResponse(raw, { next: messages.next, close });
 }
 
 /** Updates as messages. */

@@ -1,0 +1,127 @@
+/**
+ * The door of HTTP ports: credentials, scopes and limits, before a request is routed. It remembers
+ * who asked, so that routes can tell the project of a request.
+ *
+ * A question holds its place until it is answered, a stream until its body ends. Streams over
+ * WebSockets have no body; whoever serves them says when one is closed (`socketClosed`).
+ */
+import { type Admission, type Admitted } from "../http/admission.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { Access } from "./access.ts";
+import { type Principal, requireScope } from "./principal.ts";
+import type { Quota } from "./quota.ts";
+import { httpRule, type RouteRule } from "./route_rules.ts";
+
+/** What a router's context has of the request; or the request itself. */
+type Asked = Request | { readonly req: { readonly raw: Request } };
+
+const SWITCHING_PROTOCOLS = 101;
+
+/** One for all HTTP ports of a process. */
+export class HttpAdmission implements Admission {
+  readonly #access: Access;
+  /** Who asked, of requests under way. */
+  readonly #principals = new WeakMap<Request, Principal>();
+  /** What gives the places of streams over WebSockets back. */
+  readonly #sockets = new WeakMap<Request, () => void>();
+
+  constructor(access: Access) {
+    this.#access = access;
+  }
+
+  admit(request: Request, path: string): Admitted | null | Promise<Admitted | null> {
+    const rule = httpRule(request.method, path);
+    if (rule === null) return null;
+    const { headers } = request;
+    const judged = this.#access.authenticate((name) => headers.get(name));
+    if (judged instanceof Promise) return judged.then((who) => this.#let(request, rule, who));
+    return this.#let(request, rule, judged);
+  }
+
+  /** Who asked. */
+  readonly principalOf = (asked: Asked): Principal => {
+    const request = asked instanceof Request ? asked : asked.req.raw;
+    const principal = this.#principals.get(request) ?? this.#access.anonymous;
+    if (principal !== null) return principal;
+    throw new ProblemError("internal", undefined, {
+      cause: new Error("a request came in past the door"),
+    });
+  };
+
+  /** The project that a request may act on. */
+  readonly projectOf = (asked: Asked): string => this.principalOf(asked).project;
+
+  /** What may be stored for a request; null = any number of events. */
+  readonly quotaOf = (asked: Asked): Quota | null => this.principalOf(asked).quota;
+
+  /** The WebSocket that this request asked for is closed. */
+  readonly socketClosed = (request: Request): void => this.#sockets.get(request)?.();
+
+  #let(request: Request, { scope, kind }: RouteRule, principal: Principal): Admitted | null {
+    requireScope(principal, scope);
+    // Noted for others only: an entry costs more than all the rest where no key is given.
+    if (principal !== this.#access.anonymous) this.#principals.set(request, principal);
+    const { quota } = principal;
+    if (quota === null || kind === "none") return null;
+    if (kind === "events") {
+      quota.refuseIfSpent();
+      return { answered: (response) => withRates(response, quota) };
+    }
+    const end = quota.begin(kind === "query" ? "queries" : "streams");
+    if (kind === "query") {
+      return {
+        answered(response) {
+          end();
+          return response;
+        },
+      };
+    }
+    return { answered: (response) => this.#streamed(request, response, end) };
+  }
+
+  #streamed(request: Request, response: Response, end: () => void): Response {
+    if (response.status === SWITCHING_PROTOCOLS) {
+      this.#sockets.set(request, end);
+      return response;
+    }
+    if (response.ok && response.body !== null) return withEnd(response, response.body, end);
+    end();
+    return response;
+  }
+}
+
+/** The answer with what is left of the rates. */
+function withRates(response: Response, quota: Quota): Response {
+  const rates = quota.headers();
+  if (rates === null) return response;
+  response.headers.set("ratelimit-policy", rates.policy);
+  response.headers.set("ratelimit", rates.state);
+  return response;
+}
+
+/** The answer, with a call when its body has ended or nobody reads it any more. */
+function withEnd(
+  { status, headers }: Response,
+  body: ReadableStream<Uint8Array>,
+  end: () => void,
+): Response {
+  const reader = body.getReader();
+  const watched = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (!done) return controller.enqueue(value);
+        end();
+        controller.close();
+      } catch (error) {
+        end();
+        controller.error(error);
+      }
+    },
+    cancel(reason) {
+      end();
+      return reader.cancel(reason);
+    },
+  }, { highWaterMark: 0 });
+  return new Response(watched, { status, headers });
+}
