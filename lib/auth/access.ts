@@ -84,7 +84,8 @@ export class Access {
     }
     const given = key ?? bearer!;
     if (key !== null || given.startsWith(API_KEY_PREFIX)) return this.#ofApiKey(given);
-    return this.#ofBearer(given);
+    if (this.#tokens === null) throw unauthenticated("tokens are not taken here; send an API key");
+    return this.#ofBearer(given, this.#tokens);
   }
 
   #ofApiKey(key: string): Principal {
@@ -110,11 +111,8 @@ export class Access {
     return principal;
   }
 
-  async #ofBearer(token: string): Promise<Principal> {
-    if (this.#tokens === null) {
-      throw unauthenticated("tokens are not taken here; send an API key");
-    }
-    const { project, scopes } = await this.#tokens.verify(token);
+  async #ofBearer(token: string, tokens: TokenVerifier): Promise<Principal> {
+    const { project, scopes } = await tokens.verify(token);
     if (this.#book !== this.#watch.book) this.#load();
     if (!hasProject(this.#book, project)) {
       throw new ProblemError(

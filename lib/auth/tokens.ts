@@ -13,6 +13,7 @@ import { createHash } from "node:crypto";
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
+  customFetch,
   errors,
   type JSONWebKeySet,
   type JWTPayload,
@@ -122,6 +123,12 @@ function fetchedKeySet(url: string): JWTVerifyGetKey {
     cacheMaxAge: KEY_SET_KEPT_MS,
     cooldownDuration: KEY_SET_COOLDOWN_MS,
     timeoutDuration: KEY_SET_FETCH_MS_MAX,
+    [customFetch]: async (address, options) => {
+      const response = await fetch(address, options);
+      // What is no key set is not read, and would keep its connection.
+      if (response.status !== 200) await response.body?.cancel();
+      return response;
+    },
   });
   return async (header, token) => {
     try {
