@@ -3,7 +3,7 @@
  * open, so that clients that know one port only find all of them there.
  */
 import type { Config, GrpcRole } from "../lib/config/config.ts";
-import type { CallContext } from "../lib/grpc/call.ts";
+import type { CallOptions } from "../lib/grpc/call.ts";
 import { GrpcServer, type GrpcService } from "../lib/grpc/grpc_server.ts";
 import type { Logger } from "../lib/telemetry/logger.ts";
 import type { Metrics } from "../lib/telemetry/metrics.ts";
@@ -13,8 +13,8 @@ export interface GrpcPortsOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly services: readonly GrpcService[];
-  /** The project of a call; throws ProblemError when it may not be made. */
-  readonly authorize: (path: string, header: CallContext["header"]) => Promise<string>;
+  /** Lets a call in; throws ProblemError when it may not be made. */
+  readonly admit: CallOptions["admit"];
 }
 
 const GRPC_ROLES: readonly GrpcRole[] = ["ingestion", "consumer", "analytics", "metrics"];
@@ -27,8 +27,8 @@ export interface GrpcPorts {
 
 /** Opens a port for each role of this process that has one. Throws ListenError. */
 export async function openGrpcPorts(options: GrpcPortsOptions): Promise<GrpcPorts> {
-  const { config, logger, metrics, services, authorize } = options;
-  const server = new GrpcServer({ logger, metrics, services, authorize, tls: null });
+  const { config, logger, metrics, services, admit } = options;
+  const server = new GrpcServer({ logger, metrics, services, admit, tls: null });
   const ports = new Map<GrpcRole, number>();
   try {
     for (const role of GRPC_ROLES) {

@@ -25,6 +25,8 @@ import type { Logger } from "../lib/telemetry/logger.ts";
 import { createMetrics, type Metrics } from "../lib/telemetry/metrics.ts";
 import { breakdownRoutes } from "./analytics/breakdown_http.ts";
 import { funnelRoutes } from "./analytics/funnel_http.ts";
+import { AccessDesk } from "./access/access_desk.ts";
+import { DEFAULT_PROJECT } from "../lib/auth/principal.ts";
 import { ExportDesk } from "./analytics/export_desk.ts";
 import { analyticsRoutes, legacyAnalyticsRoutes } from "./analytics/http.ts";
 import { liveRoutes } from "./analytics/live_http.ts";
@@ -58,9 +60,6 @@ import { processorOptions } from "./processor_options.ts";
 import { type Served } from "./serve.ts";
 import { faultOf } from "./shard_fault.ts";
 
-/** All that is not named is one project until keys name others. */
-const DEFAULT_PROJECT = "default";
-
 /** One process of the platform, all its roles. */
 export class Platform implements Served {
   readonly #config: Config;
@@ -87,6 +86,7 @@ export class Platform implements Served {
   #liveDesk: LiveDesk | null = null;
   #exports: ExportDesk | null = null;
   #grpc: GrpcPorts | null = null;
+  #access: AccessDesk | null = null;
   readonly #history = new MetricHistory();
   #logFailure: string | null = null;
   #stopping = false;
@@ -109,6 +109,7 @@ export class Platform implements Served {
   async start(signal: AbortSignal): Promise<void> {
     const { roles, host, ports } = this.#config;
     this.#folder = this.#takeFolder();
+    this.#access = new AccessDesk(this.#config.access, this.#logger);
     const logger = this.#logger.child({ stage: "log" });
     const dataFolder = this.#folder?.path ?? "";
     this.#backend = await openLogBackend(this.#config, dataFolder, logger, signal);
@@ -152,6 +153,7 @@ export class Platform implements Served {
     await this.#writer?.stop();
     await this.#liveDesk?.close();
     await this.#desk?.close();
+    await this.#access?.close();
     this.#folder?.release();
   }
 
@@ -281,15 +283,16 @@ export class Platform implements Served {
   #handlerOf(role: Role, bodies: BodyReader): Handler {
     const logger = this.#logger;
     const operational = this.#operationalOf(role);
-    const projectOf = () => DEFAULT_PROJECT;
-    const ingest = { acceptor: this.#acceptor!, bodies, projectOf };
+    const { door } = this.#access!;
+    const { projectOf, quotaOf } = door;
+    const common = { operational, logger, admission: door };
+    const ingest = { acceptor: this.#acceptor!, bodies, projectOf, quotaOf };
     switch (role) {
       case "ingestion":
-        return createIngestionHandler({ ...ingest, operational, logger });
+        return createIngestionHandler({ ...ingest, ...common });
       case "gateway":
         return createGatewayHandler({
-          operational,
-          logger,
+          ...common,
           serviceHealth: {
             events: () => this.#health("ingestion"),
             analytics: () => this.#health("analytics"),
@@ -303,22 +306,20 @@ export class Platform implements Served {
         });
       case "consumer":
         return createConsumerHandler({
-          operational,
-          logger,
+          ...common,
           stats: () => this.#consumer!.stats(),
           lag: () => this.#consumer!.lag(),
         });
       case "analytics":
         return createServiceHandler({
-          operational,
-          logger,
+          ...common,
           routes: [
             legacyAnalyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
             ...this.#questionRoutes(bodies),
           ],
         });
       case "metrics":
-        return createMetricsHandler({ operational, logger, history: this.#history });
+        return createMetricsHandler({ ...common, history: this.#history });
     }
   }
 
@@ -338,24 +339,29 @@ export class Platform implements Served {
         history: this.#history,
         health: (role) => this.#health(role),
       }),
-      authorize: () => Promise.resolve(DEFAULT_PROJECT),
+      admit: this.#access!.admitCall,
     });
   }
 
   /** What the role analytics answers: here, or in the process that has it. */
   #questionRoutes(bodies: BodyReader) {
     const { analyticsUrl, roles } = this.#config;
-    const projectOf = () => DEFAULT_PROJECT;
-    if (!roles.has("analytics")) return [forwardRoutes(analyticsUrl!, this.#streamsEnd.signal)];
+    const access = this.#access!;
+    const { projectOf, socketClosed } = access.door;
+    const keyRoutes = access.routes(bodies);
+    if (!roles.has("analytics")) {
+      return [forwardRoutes(analyticsUrl!, this.#streamsEnd.signal), keyRoutes];
+    }
     return [
       liveRoutes({ ports: { now: Date.now, live: this.#live }, projectOf }),
-      liveStreamRoutes({ streams: this.#streams, projectOf }),
+      liveStreamRoutes({ streams: this.#streams, projectOf, socketClosed }),
       analyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
       breakdownRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       pathsRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       retentionRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       funnelRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       deadLetterRoutes({ deadLetters: this.#letters!, bodies, projectOf }),
+      keyRoutes,
       ...this.#exports!.routes,
     ];
   }
@@ -373,7 +379,7 @@ export class Platform implements Served {
       },
       sqlOff: this.#config.sqlOff,
       bodies,
-      projectOf: () => DEFAULT_PROJECT,
+      projectOf: this.#access!.door.projectOf,
       onCut: (failure) => this.#logger.warn({ err: failure }, "an export was cut off"),
     });
   }
@@ -406,6 +412,7 @@ export class Platform implements Served {
       acceptor: this.#acceptor,
       logKind: this.#backend.kind,
       logFailure: this.#logFailure,
+      keyFailure: this.#access?.failure ?? null,
     });
   }
 

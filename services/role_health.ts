@@ -14,21 +14,25 @@ export interface RoleHealthParts {
   readonly logKind: LogBackend["kind"];
   /** Why the log takes no events; null = it does. */
   readonly logFailure: string | null;
+  /** What is wrong with the key file; null = nothing. */
+  readonly keyFailure: string | null;
 }
 
 /** The report of one role. */
 export function roleHealth(role: Role, parts: RoleHealthParts): HealthReport {
-  const { pool, logFailure, logKind } = parts;
+  const { pool, logFailure, keyFailure, logKind } = parts;
   const isReached = logFailure === null && pool?.intake.connected !== false;
   const logStatus = isReached ? "healthy" : "unhealthy";
   const shardsReady = pool === null || pool.ready && pool.awaited.length === 0;
   const needsLog = role === "ingestion" || role === "gateway";
   const status = logStatus === "unhealthy" && needsLog
     ? "unhealthy"
-    : logStatus === "unhealthy" || !shardsReady
+    : logStatus === "unhealthy" || !shardsReady || keyFailure !== null
     ? "degraded"
     : "healthy";
-  return { status, logStatus, details: { log: logKind, ...detailsOf(role, parts) } };
+  // What is wrong with it stands in the log: this page is open to everybody.
+  const keyFile = keyFailure === null ? {} : { key_file: "broken" };
+  return { status, logStatus, details: { log: logKind, ...keyFile, ...detailsOf(role, parts) } };
 }
 
 function detailsOf(role: Role, { pool, consumer, acceptor }: RoleHealthParts): object {

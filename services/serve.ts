@@ -3,6 +3,7 @@
  * for a signal or a failure that only a new process heals, and stops within STOP_MS_MAX.
  */
 import process from "node:process";
+import { KeyFileError } from "../lib/auth/key_file.ts";
 import { type Config, ConfigError, readConfig } from "../lib/config/config.ts";
 import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from "../lib/config/exit_codes.ts";
 import { STOP_MS_MAX } from "../lib/config/limits.ts";
@@ -78,7 +79,7 @@ function isAbort(error: unknown): boolean {
 /** Says why the start failed, and whether trying again can help. */
 function startFailure(error: unknown, logger: Logger): number {
   const known = error instanceof DataFolderError || error instanceof ListenError ||
-    error instanceof LogError || error instanceof StoreError;
+    error instanceof LogError || error instanceof StoreError || error instanceof KeyFileError;
   if (!known) {
     logger.fatal({ err: error }, "the start failed");
     return EXIT_FAILED;
@@ -89,6 +90,7 @@ function startFailure(error: unknown, logger: Logger): number {
 }
 
 const NO_RESTART_HELPS = new Set([
+  "RTA_KEY_FILE",
   "RTA_DATA_IN_USE",
   "RTA_DATA_UNUSABLE",
   "RTA_PORT_UNAVAILABLE",

@@ -49,7 +49,7 @@ export class Access {
   #ofToken = new Map<string, Principal>();
   #anonymous: Principal | null = null;
 
-  /** @throws {Error} when a key set of tokens is to be read from a file and can't be */
+  /** @throws {KeyFileError} when a key set of tokens is to be read from a file and can't be */
   constructor({ config, watch, now = Date.now }: AccessOptions) {
     this.#config = config;
     this.#watch = watch;

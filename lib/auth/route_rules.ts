@@ -69,14 +69,17 @@ function plainRule(method: string, path: string): RouteRule | null {
 const OPEN_SERVICES = ["/grpc.health.", "/grpc.reflection."];
 const INGEST_SERVICES = new Set(["EventIngestionService", "ProducerService"]);
 const QUERY_SERVICES = new Set(["AnalyticsService", "ConsumerService", "MetricsService"]);
-const STREAM_METHODS = new Set(["GetRealTimeAnalytics", "StreamMetrics", "StreamMessages"]);
+const STREAM_METHODS = new Set(["GetRealTimeAnalytics", "StreamMetrics"]);
+/** `GetProducerHealth` in the older generation. */
+const HEALTH_METHOD = /^(?:Get[A-Z][a-z]+)?Health$/;
 
 /** The rule of a gRPC method, `/package.Service/Method`; null = open to everybody. */
 export function grpcRule(path: string): RouteRule | null {
   if (OPEN_SERVICES.some((start) => path.startsWith(start))) return null;
   const [, service, method] = /^\/(?:[a-z0-9_]+\.)*(\w+)\/(\w+)$/.exec(path) ?? [];
-  if (INGEST_SERVICES.has(service)) return method === "Health" ? null : INGEST;
+  const isHealth = HEALTH_METHOD.test(method);
+  if (INGEST_SERVICES.has(service)) return isHealth ? null : INGEST;
   if (!QUERY_SERVICES.has(service)) return ADMIN;
-  if (method === "Health") return null;
+  if (isHealth) return null;
   return STREAM_METHODS.has(method) ? STREAM : QUERY;
 }

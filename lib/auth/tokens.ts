@@ -31,6 +31,7 @@ import {
 } from "../config/access_limits.ts";
 import type { TokenConfig } from "../config/access_config.ts";
 import { ProblemError } from "../http/problem.ts";
+import { KeyFileError } from "./key_file.ts";
 import { projectNameSchema } from "./key_book.ts";
 import { type Scope, SCOPES } from "./principal.ts";
 
@@ -54,7 +55,7 @@ export class TokenVerifier {
   /** By the SHA-256 of the token; the oldest first. */
   readonly #kept = new Map<string, KeptVerdict>();
 
-  /** @throws {Error} when a key set is to be read from a file and can't be */
+  /** @throws {KeyFileError} when a key set is to be read from a file and can't be */
   constructor(config: TokenConfig, now: () => number = Date.now) {
     this.#config = config;
     this.#now = now;
@@ -150,8 +151,14 @@ function fileKeySet(path: string): JWTVerifyGetKey {
     const { mtime, size } = Deno.statSync(path);
     return `${mtime?.getTime()} ${size}`;
   };
-  let mark = markOf();
-  let keys = read();
+  let mark: string;
+  let keys: JWTVerifyGetKey;
+  try {
+    mark = markOf();
+    keys = read();
+  } catch (cause) {
+    throw new KeyFileError(`the key set ${path} (RTA_JWT_JWKS) can't be used`, { cause });
+  }
   return (header, token) => {
     try {
       const now = markOf();

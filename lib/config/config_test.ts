@@ -36,6 +36,13 @@ Deno.test("readConfig() gives the documented defaults when nothing is set", () =
     logRetentionHours: 24,
     commitIntervalMs: 500,
     sessionGapMinutes: 30,
+    access: {
+      mode: "optional",
+      isExposed: false,
+      keyFile: "./data/keys.json",
+      tokens: null,
+      projectLimits: {},
+    },
     sqlOff: null,
     fault: null,
     unknownVariables: [],
@@ -172,10 +179,61 @@ Deno.test("readConfig() has SQL off where other machines come in, unless RTA_SQL
     assert.equal(whyOff({ RTA_HOST: host }), null, host);
   }
   for (const host of ["0.0.0.0", "::", "10.0.0.1", "analytics", "127.evil.example"]) {
-    assert.match(whyOff({ RTA_HOST: host })!, /RTA_SQL=on/, host);
+    assert.match(whyOff({ RTA_HOST: host, RTA_AUTH: "off" })!, /RTA_SQL=on/, host);
+    // Admins have keys there.
+    assert.equal(whyOff({ RTA_HOST: host }), null, host);
   }
   assert.match(whyOff({ RTA_SQL: "off" })!, /RTA_SQL=off/);
   assert.equal(whyOff({ RTA_SQL: "on", RTA_HOST: "0.0.0.0" }), null);
+});
+
+Deno.test("readConfig() asks for keys where other machines come in, unless RTA_AUTH says otherwise", () => {
+  const modeOf = (environment: Record<string, string>) => {
+    const { mode, isExposed } = readConfig(environment, {}, 2).access;
+    return `${mode}${isExposed ? " exposed" : ""}`;
+  };
+  assert.equal(modeOf({}), "optional");
+  assert.equal(modeOf({ RTA_HOST: "::1" }), "optional");
+  assert.equal(modeOf({ RTA_AUTH: "required" }), "required");
+  assert.equal(modeOf({ RTA_AUTH: "off" }), "off");
+  assert.equal(modeOf({ RTA_HOST: "0.0.0.0" }), "required");
+  assert.equal(modeOf({ RTA_HOST: "0.0.0.0", RTA_AUTH: "off" }), "off exposed");
+  const problems = problemsOf({ RTA_HOST: "10.0.0.1", RTA_AUTH: "optional" });
+  assert.match(problems.join(), /RTA_AUTH optional give required or off/);
+});
+
+Deno.test("readConfig() takes tokens only with all that tells them from others'", () => {
+  const secret = "x".repeat(32);
+  const names = { RTA_JWT_ISSUER: "i", RTA_JWT_AUDIENCE: "a" };
+  const tokens = (environment: Record<string, string>) =>
+    readConfig({ ...names, ...environment }, {}, 2).access.tokens;
+  assert.deepEqual(tokens({ RTA_JWT_SECRET: secret }), {
+    algorithms: ["HS256"],
+    issuer: "i",
+    audience: "a",
+    keys: { kind: "secret", secret },
+  });
+  assert.deepEqual(tokens({ RTA_JWT_JWKS: "keys.json", RTA_JWT_ALGORITHMS: "ES256, EdDSA" }), {
+    algorithms: ["ES256", "EdDSA"],
+    issuer: "i",
+    audience: "a",
+    keys: { kind: "file", path: "keys.json" },
+  });
+  assert.equal(tokens({ RTA_JWT_JWKS: "https://id.example/keys" })!.keys.kind, "url");
+  const refused: [Record<string, string>, RegExp][] = [
+    [{ RTA_JWT_SECRET: secret }, /RTA_JWT_ISSUER.*RTA_JWT_AUDIENCE/],
+    [names, /RTA_JWT_ISSUER i give RTA_JWT_JWKS or RTA_JWT_SECRET too/],
+    [{ ...names, RTA_JWT_SECRET: "short-secret" }, /at least 32 bytes/],
+    [{ ...names, RTA_JWT_SECRET: secret, RTA_JWT_JWKS: "k" }, /not both/],
+    [{ ...names, RTA_JWT_SECRET: secret, RTA_JWT_ALGORITHMS: "HS256,RS256" }, /HS256 only/],
+    [{ ...names, RTA_JWT_JWKS: "k", RTA_JWT_ALGORITHMS: "HS256" }, /RS256, ES256 and EdDSA only/],
+    [{ ...names, RTA_JWT_JWKS: "k", RTA_JWT_ALGORITHMS: "none" }, /a list of RS256/],
+  ];
+  for (const [environment, expected] of refused) {
+    const problems = problemsOf(environment).join();
+    assert.match(problems, expected);
+    assert.ok(!problems.includes("short-secret"));
+  }
 });
 
 Deno.test("readConfig() lists variables it does not know when they begin with RTA_", () => {

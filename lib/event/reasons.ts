@@ -68,7 +68,10 @@ export const REQUEST_REASONS = {
   overloaded: reason(429, "more events arrive than can be stored; try again later"),
   too_many_streams: reason(429, "too many live streams are open; close some, or try again later"),
   rate_limited: reason(429, "more is asked for than this key or project may; try again later"),
-  auth_unavailable: reason(503, "keys can't be changed, or tokens can't be checked, now; try again later"),
+  auth_unavailable: reason(
+    503,
+    "keys can't be changed, or tokens can't be checked, now; try again later",
+  ),
   log_unavailable: reason(503, "the event log cannot be written; try again later"),
   store_unavailable: reason(503, "the event store cannot be read; try again later"),
   shutting_down: reason(503, "the server is shutting down; try again"),

@@ -2,6 +2,8 @@
  * What every call goes through, whatever its method: request id, credentials, deadline, metrics and
  * access log around a handler that knows messages only. As lib/http/app.ts does for requests.
  */
+import type { AdmittedCall } from "../auth/grpc_admission.ts";
+import type { Quota } from "../auth/quota.ts";
 import type { Role } from "../config/variables.ts";
 import { BODY_BYTES_MAX } from "../config/limits.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -22,6 +24,8 @@ export interface CallContext {
   readonly requestId: string;
   /** The project that the call may act on. */
   readonly project: string;
+  /** What may be stored for the call; null = any number of events. */
+  readonly quota: Quota | null;
   /** Aborted when the client has gone or its deadline is over; the reason is a ProblemError. */
   readonly signal: AbortSignal;
   /** The first value of a metadata key, or null. */
@@ -34,8 +38,11 @@ export interface CallOptions {
   readonly gate: CallGate;
   /** Where the bytes of messages under way are counted. */
   readonly held: HeldBytes;
-  /** The project of a call. Throws ProblemError when it may not be made. */
-  readonly authorize: (path: string, header: (name: string) => string | null) => Promise<string>;
+  /** Lets a call in. Throws ProblemError when it may not be made. */
+  readonly admit: (
+    path: string,
+    header: (name: string) => string | null,
+  ) => Promise<AdmittedCall>;
 }
 
 export type UnaryHandler<Request, Response> = (
@@ -87,7 +94,7 @@ export async function serveCall(
   served: ServedMethod,
   options: CallOptions,
 ): Promise<void> {
-  const { logger, metrics, gate, authorize } = options;
+  const { logger, metrics, gate, admit } = options;
   const { path, role } = served;
   const startedMs = performance.now();
   const header = (name: string) => stream.header(name);
@@ -107,11 +114,13 @@ export async function serveCall(
   let failure: unknown = null;
   let entered = false;
   let reader: MessageReader | null = null;
+  let admitted: AdmittedCall | null = null;
   try {
     gate.enter();
     entered = true;
-    const project = await authorize(path, header);
-    const context = { requestId, project, signal: end.signal, header };
+    admitted = await admit(path, header);
+    const { project, quota } = admitted;
+    const context = { requestId, project, quota, signal: end.signal, header };
     reader = messagesOf(stream, options.held);
     await withinSignal(end.signal, run(reader, served, exchange, context));
     exchange.end([["grpc-status", "0"]]);
@@ -125,6 +134,7 @@ export async function serveCall(
   } finally {
     clearTimeout(timer);
     reader?.release();
+    admitted?.end();
     if (entered) gate.leave();
     const durationMs = performance.now() - startedMs;
     metrics.grpcMeter.end(role, path, statusName(code), durationMs / 1_000);

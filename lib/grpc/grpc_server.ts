@@ -132,8 +132,8 @@ export class GrpcServer {
   }
 
   #callOptions(): CallOptions {
-    const { logger, metrics, authorize } = this.#options;
-    return { logger, metrics, authorize, gate: this.#gate, held: this.#held };
+    const { logger, metrics, admit } = this.#options;
+    return { logger, metrics, admit, gate: this.#gate, held: this.#held };
   }
 }
 

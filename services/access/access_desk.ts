@@ -3,7 +3,8 @@
  * HTTP ports, that of its gRPC ports, and the routes that change keys.
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { Access } from "../../lib/auth/access.ts";
+import { Access, type HeaderOf } from "../../lib/auth/access.ts";
+import { admitCall, type AdmittedCall } from "../../lib/auth/grpc_admission.ts";
 import { HttpAdmission } from "../../lib/auth/http_admission.ts";
 import { KeyWatch } from "../../lib/auth/key_watch.ts";
 import type { AccessConfig } from "../../lib/config/access_config.ts";
@@ -51,6 +52,10 @@ export class AccessDesk {
       );
     }
   }
+
+  /** Lets a gRPC call in; see lib/auth/grpc_admission.ts. */
+  readonly admitCall = (path: string, header: HeaderOf): Promise<AdmittedCall> =>
+    admitCall(this.access, path, header);
 
   /** What is wrong with the key file; null = nothing. */
   get failure(): string | null {

@@ -1,4 +1,4 @@
-/** `rta import`, `generate`, `example`, `dlq`, `query`, `export`, `sql`: what they take on the command line. */
+/** The commands beside `rta serve` and `rta run`: what they take on the command line. */
 import process from "node:process";
 import { type Command, InvalidArgumentError } from "commander";
 import { runCommand } from "./command_io.ts";
@@ -7,6 +7,7 @@ import { exampleCommand } from "./example_command.ts";
 import { addExportCommands } from "./export_commands.ts";
 import { generateCommand } from "./generate_command.ts";
 import { importCommand } from "./import_command.ts";
+import { addKeysCommands } from "./keys_commands.ts";
 import { addQueryCommands } from "./query_commands.ts";
 
 /** Adds the commands that are clients of a running platform. */
@@ -17,6 +18,7 @@ export function addClientCommands(rta: Command): void {
   addDlq(rta);
   addQueryCommands(rta);
   addExportCommands(rta);
+  addKeysCommands(rta);
 }
 
 function addImport(rta: Command): void {

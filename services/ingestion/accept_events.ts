@@ -47,10 +47,17 @@ export interface EventProducer {
 /** `durable`: answered once on disk. `async`: before that. `check`: judged only, never stored. */
 export type AcceptMode = "durable" | "async" | "check";
 
+/** Counts what is about to be stored; throws ProblemError rate_limited when it is too much. */
+export interface EventQuota {
+  takeEvents(events: number, bytes: number): void;
+}
+
 /** What becomes of a request's events. */
 export interface ModeOptions {
   readonly mode: AcceptMode;
   readonly project: string;
+  /** How much may be stored; missing or null = any number of events. */
+  readonly quota?: EventQuota | null;
 }
 
 /** How a request is to be taken. */
@@ -223,8 +230,9 @@ export class EventAcceptor {
    * where nothing is to be waited for.
    */
   #handOver(options: ModeOptions, receivedAtMs: number): Promise<Outcomes> | Outcomes | null {
-    const { mode, project } = options;
+    const { mode, project, quota = null } = options;
     if (mode === "check") return null;
+    if (quota !== null) this.#charge(quota);
     const parts: AppendPart[] = [];
     const { lines } = this.#sorter;
     for (let partition = 0; partition < lines.length; partition++) {
@@ -232,6 +240,12 @@ export class EventAcceptor {
       parts.push({ partition, project, receivedAtMs, lines: lines[partition] });
     }
     return mode === "async" ? this.#enqueue(parts) : this.#producer.appendAll(parts);
+  }
+
+  /** All of a request's good events, or none. What they are sorted into is cleared by the next. */
+  #charge(quota: EventQuota): void {
+    const { accepted, lines } = this.#sorter;
+    quota.takeEvents(accepted, lines.reduce((bytes, { byteLength }) => bytes + byteLength, 0));
   }
 
   #enqueue(parts: readonly AppendPart[]): Outcomes {

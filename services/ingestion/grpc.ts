@@ -6,7 +6,7 @@
  * between (proto_events.ts).
  */
 import { splitProtoRequest } from "../../lib/event/proto_request.ts";
-import type { UnaryHandler } from "../../lib/grpc/call.ts";
+import type { CallContext, UnaryHandler } from "../../lib/grpc/call.ts";
 import { loadDefinitions } from "../../lib/grpc/definitions.ts";
 import type { GrpcService } from "../../lib/grpc/grpc_server.ts";
 import { durationOf, timestampOf } from "../../lib/grpc/well_known.ts";
@@ -49,10 +49,10 @@ export function ingestionGrpcService(options: IngestionGrpcOptions): GrpcService
   const event = message("analytics.v1.Event");
   const decode: DecodeEvent = (bytes) => event.deserialize(Buffer.from(bytes));
   const metadataSince = metadataMaker(options);
-  const accept = async (bytes: Uint8Array, project: string) => {
+  const accept = async (bytes: Uint8Array, { project, quota }: CallContext) => {
     const startedMs = performance.now();
     const { events, mode, timeoutMs } = readRequest(bytes);
-    const accepting = acceptor.acceptProto(events, decode, { mode, project });
+    const accepting = acceptor.acceptProto(events, decode, { mode, project, quota });
     const answer = await withinTimeout(accepting, timeoutMs);
     return { ...answer, mode, metadata: metadataSince(startedMs) };
   };
@@ -62,8 +62,8 @@ export function ingestionGrpcService(options: IngestionGrpcOptions): GrpcService
     methods: {
       IngestEvent: {
         raw: true,
-        unary: async (bytes: Uint8Array, { project }) => {
-          const { ids, rejections, mode, metadata } = await accept(oneEvent(bytes), project);
+        unary: async (bytes: Uint8Array, context) => {
+          const { ids, rejections, mode, metadata } = await accept(oneEvent(bytes), context);
           if (rejections.length === 0) {
             return { success: true, event_id: ids[0], message: MESSAGES[mode], metadata };
           }
@@ -78,8 +78,8 @@ export function ingestionGrpcService(options: IngestionGrpcOptions): GrpcService
       },
       IngestEvents: {
         raw: true,
-        unary: async (bytes: Uint8Array, { project }) => {
-          const { accepted, rejections, metadata } = await accept(bytes, project);
+        unary: async (bytes: Uint8Array, context) => {
+          const { accepted, rejections, metadata } = await accept(bytes, context);
           return {
             success: rejections.length === 0,
             processed_count: accepted,

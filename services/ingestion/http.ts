@@ -23,6 +23,7 @@ import type {
   BatchAnswer,
   EventAcceptor,
   EventAnswer,
+  EventQuota,
   IndexedRejection,
 } from "./accept_events.ts";
 
@@ -33,9 +34,14 @@ export interface IngestOptions {
   readonly bodies: BodyReader;
   /** The project that a request writes to. */
   readonly projectOf: (request: Request) => string;
+  /** How much a request may have stored; any number of events when missing or null. */
+  readonly quotaOf?: (request: Request) => EventQuota | null;
 }
 
 export interface IngestionHandlerOptions extends IngestOptions, ServiceHandlerOptions {}
+
+/** Where nothing says how much may be stored. */
+export const unlimited = (): EventQuota | null => null;
 
 const okInit: ResponseInit = { headers: { "content-type": "application/json" } };
 const acceptedInit: ResponseInit = { ...okInit, status: 202 };
@@ -53,13 +59,14 @@ export function createIngestionHandler(options: IngestionHandlerOptions): Handle
 }
 
 function eventRoute(options: IngestOptions, mode: AcceptMode): DirectRoute {
-  const { acceptor, bodies, projectOf } = options;
+  const { acceptor, bodies, projectOf, quotaOf = unlimited } = options;
   return async (request, requestId) => {
     const project = projectOf(request);
+    const quota = quotaOf(request);
     requireJson(request.headers);
     const body = await bodies.read(request);
     try {
-      const answer = await acceptor.acceptOne(body.bytes, { form: "plain", mode, project });
+      const answer = await acceptor.acceptOne(body.bytes, { form: "plain", mode, project, quota });
       return eventResponse(answer, mode, requestId);
     } finally {
       body.release();
@@ -68,13 +75,14 @@ function eventRoute(options: IngestOptions, mode: AcceptMode): DirectRoute {
 }
 
 function batchRoute(options: IngestOptions): DirectRoute {
-  const { acceptor, bodies, projectOf } = options;
+  const { acceptor, bodies, projectOf, quotaOf = unlimited } = options;
   return async (request, requestId) => {
     const project = projectOf(request);
+    const quota = quotaOf(request);
     const mediaType = batchMediaType(request.headers);
     const body = await bodies.read(request);
     try {
-      const accepting = { form: "plain", mode: "durable", project } as const;
+      const accepting = { form: "plain", mode: "durable", project, quota } as const;
       const answer = await acceptor.acceptBatch(body.bytes, mediaType, accepting);
       return batchResponse(answer, requestId);
     } finally {

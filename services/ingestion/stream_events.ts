@@ -183,8 +183,8 @@ class EventStream {
     this.#gatheredBytes = 0;
     const startedMs = performance.now();
     const { acceptor, decode } = this.#parts;
-    const { project } = this.#context;
-    const accepting = acceptor.acceptProto(events, decode, { mode: "durable", project });
+    const { project, quota } = this.#context;
+    const accepting = acceptor.acceptProto(events, decode, { mode: "durable", project, quota });
     const before = this.#lastWritten;
     const done = this.#answer(events.length, accepting, before, startedMs).catch((error) => {
       this.#failure ??= error;

@@ -10,7 +10,7 @@ import type { AppEnv } from "../../lib/http/app.ts";
 import { batchMediaType, requireJson } from "../../lib/http/media_type.ts";
 import { ProblemError, problemResponse } from "../../lib/http/problem.ts";
 import type { AcceptMode, BatchAnswer, EventAnswer } from "./accept_events.ts";
-import { failedIds, type IngestOptions } from "./http.ts";
+import { failedIds, type IngestOptions, unlimited } from "./http.ts";
 import { readIngestOptions, withinTimeout } from "./v1_options.ts";
 
 export interface V1IngestOptions extends IngestOptions {
@@ -29,18 +29,19 @@ interface IngestMetadata {
 
 /** The routes, to be mounted at the root of the gateway's app. */
 export function v1IngestRoutes(options: V1IngestOptions): Hono<AppEnv> {
-  const { acceptor, bodies, projectOf } = options;
+  const { acceptor, bodies, projectOf, quotaOf = unlimited } = options;
   const metadataSince = metadataMaker(options);
   const routes = new Hono<AppEnv>();
   routes.post("/v1/events", async (context) => {
     const startedMs = performance.now();
     const request = context.req.raw;
     const project = projectOf(request);
+    const quota = quotaOf(request);
     requireJson(request.headers);
     const body = await bodies.read(request);
     try {
       const { mode, timeoutMs } = readIngestOptions(body.bytes, "event");
-      const accepting = acceptor.acceptOne(body.bytes, { form: "v1", mode, project });
+      const accepting = acceptor.acceptOne(body.bytes, { form: "v1", mode, project, quota });
       const answer = await withinTimeout(accepting, timeoutMs);
       return eventResponse(answer, mode, metadataSince(startedMs), context.env.requestId);
     } finally {
@@ -51,13 +52,19 @@ export function v1IngestRoutes(options: V1IngestOptions): Hono<AppEnv> {
     const startedMs = performance.now();
     const request = context.req.raw;
     const project = projectOf(request);
+    const quota = quotaOf(request);
     const mediaType = batchMediaType(request.headers);
     const body = await bodies.read(request);
     try {
       const { mode, timeoutMs } = mediaType === "json"
         ? readIngestOptions(body.bytes, "events")
         : { mode: "durable" as const, timeoutMs: null };
-      const accepting = acceptor.acceptBatch(body.bytes, mediaType, { form: "v1", mode, project });
+      const accepting = acceptor.acceptBatch(body.bytes, mediaType, {
+        form: "v1",
+        mode,
+        project,
+        quota,
+      });
       const answer = await withinTimeout(accepting, timeoutMs);
       return batchResponse(answer, metadataSince(startedMs), context.env.requestId);
     } finally {
