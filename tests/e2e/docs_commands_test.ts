@@ -154,7 +154,7 @@ Deno.test("differences() finds what a sample makes up, leaves out or has wrong",
   assert.equal(differences({ ...real, uptime_seconds: "7" }, real, false).length, 1);
 });
 
-for (const path of ["README.md", "docs/REST_API.md", "docs/OPERATIONS.md"]) {
+for (const path of ["README.md", "docs/REST_API.md", "docs/OPERATIONS.md", "docs/AUTH.md"]) {
   Deno.test(`${path} has commands that work and answers that are true`, async () => {
     const commands = commandsOf(read(path));
     assert.ok(commands.length > 0);

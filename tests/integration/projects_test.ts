@@ -123,7 +123,7 @@ Deno.test("projects: no answer to one names anything of the other, whatever is a
       const summary = (await caller.ask("/v1/analytics/summary")).json;
       assert.equal(Number(summary.total_events), COUNTS[name].events);
       assert.equal(Number(summary.unique_users), COUNTS[name].users);
-      let named = 0;
+      const nameless: string[] = [];
       for (const [path, body] of QUESTIONS) {
         const asked = await caller.ask(path, body);
         assert.equal(asked.status, 200, `${name} ${path}: ${asked.text}`);
@@ -131,10 +131,10 @@ Deno.test("projects: no answer to one names anything of the other, whatever is a
           !asked.text.includes(other),
           `${name} ${path} ${JSON.stringify(body)}: ${asked.text}`,
         );
-        if (asked.text.includes(name)) named++;
+        // The live window of now may be empty; live streams have a test of their own.
+        if (!asked.text.includes(name) && !path.includes("/live")) nameless.push(path);
       }
-      // The live window of now tells numbers only.
-      assert.equal(named, QUESTIONS.length - 1);
+      assert.deepEqual(nameless, []);
       const gone = await caller.ask(`/v1/analytics/users/${other}-only`);
       const page = gone.status === 404 ? "0" : gone.json.user_profile?.total_events ?? 0;
       assert.equal(Number(page), 0, gone.text);
