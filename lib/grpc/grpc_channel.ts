@@ -106,6 +106,11 @@ export class GrpcChannel implements Disposable {
     return this.#connection.active;
   }
 
+  /** Asks the server for a sign of life; resolves when it has come, or the connection has ended. */
+  ping(): Promise<void> {
+    return this.#connection.ping();
+  }
+
   /** Calls a unary method. Rejects with GrpcError. */
   async call(
     service: string,
