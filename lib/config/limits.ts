@@ -202,6 +202,8 @@ export const ROW_QUESTION_SECONDS_MAX = 120;
 export const NOTES_KEYS_MAX = 10;
 /** Longest text of the notes in a header of an answer as CSV, characters; the rest is counted. */
 export const CSV_NOTES_CHARS_MAX = 4_096;
+/** Memory that a partition's database may use for a scan that did not fit into the usual, MiB. */
+export const SCAN_MEMORY_MB = 512;
 /** Questions to rows that one shard works on at a time; more wait. */
 export const ROW_QUESTIONS_MAX = 4;
 /** Most values of a property, or pairs of values of two, that one breakdown tells apart. */
@@ -242,6 +244,8 @@ export const USER_SLICE_USERS_MAX = 262_144;
 export const FUNNEL_STEPS_MIN = 2;
 /** Most steps of a funnel. */
 export const FUNNEL_STEPS_MAX = 20;
+/** Conditions of all steps and exclusions of a funnel together. */
+export const FUNNEL_CONDITIONS_MAX = 100;
 /** Most exclusions of a funnel; with its steps no more than SCAN_MATCHES_MAX. */
 export const FUNNEL_EXCLUSIONS_MAX = 10;
 /** Values that the breakdown of a funnel shows unless `breakdown_limit` says otherwise. */

@@ -143,6 +143,12 @@ const REFUSED: readonly [what: string, body: Record<string, unknown>, field: str
   ["no steps are given", { steps: undefined }, "steps"],
   ["there is one step", { steps: [view] }, "steps"],
   ["there are 21 steps", { steps: Array(21).fill(view) }, "steps"],
+  ["there are 101 conditions", {
+    steps: [49, 50].map((count) => ({
+      ...view,
+      filter: Array.from({ length: count }, (_, i) => ({ property: `p${i}`, op: "exists" })),
+    })),
+  }, "steps"],
   ["a step says nothing", { steps: [view, { name: "x", filters: {} }] }, "steps[1]"],
   ["a step has an unknown member", { steps: [view, { type: "x" }] }, "steps[1].type"],
   [

@@ -138,7 +138,7 @@ Deno.test("bad questions are refused by code and place", async () => {
   }
 });
 
-Deno.test("a question that needs more memory than there is says so, and others are answered", async () => {
+Deno.test("a question that needs more memory than usual gets it, and too many conditions are refused", async () => {
   await using server = await startServer({
     env: { RTA_PARTITIONS: "1", RTA_STORE_MEMORY_MB: "32" },
   });
@@ -146,7 +146,16 @@ Deno.test("a question that needs more memory than there is says so, and others a
   const url = `${server.urls.gateway}/v1/analytics/breakdown`;
   const question = { time_range: lastHour(), metric: "events", group_by: ["page"] };
   const { status, body } = await post(url, { ...question, filter: costlyFilter() });
-  assert.deepEqual([status, body.code], [422, "resources_exceeded"]);
+  assert.equal(status, 200, JSON.stringify(body));
+  // A thousand conditions in one statement once overflowed DuckDB's stack, and ended the process.
+  const steps = Array.from({ length: 20 }, () => ({ filter: costlyFilter() }));
+  const tooMany = await post(`${server.urls.gateway}/v1/analytics/funnel`, { steps });
+  assert.deepEqual([tooMany.status, tooMany.body.field], [400, "steps"]);
+  const many = await post(`${server.urls.gateway}/v1/analytics/funnel`, {
+    steps: steps.slice(0, 2),
+    timeout_seconds: 60,
+  });
+  assert.ok([200, 422].includes(many.status), JSON.stringify(many.body));
   const next = await post(url, question);
   assert.deepEqual([next.status, next.body.total.events], [200, String(BATCH_EVENTS)]);
 });

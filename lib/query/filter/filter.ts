@@ -132,6 +132,13 @@ function inAny(lists: TypeLists): readonly string[] | null {
   return [...new Set(lists.flatMap((list) => list ?? []))];
 }
 
+/** Comparisons in a filter. */
+export function conditionCount(filter: Filter | null): number {
+  if (filter === null) return 0;
+  if (!("filters" in filter)) return 1;
+  return filter.filters.reduce((sum, each) => sum + conditionCount(each), 0);
+}
+
 /** Property keys that a filter names. */
 export function propertyKeys(filter: Filter | null): Set<string> {
   const keys = new Set<string>();

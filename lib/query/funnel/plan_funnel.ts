@@ -4,6 +4,7 @@
  */
 
 import {
+  FUNNEL_CONDITIONS_MAX,
   FUNNEL_EXCLUSIONS_MAX,
   FUNNEL_SEGMENTS_DEFAULT,
   FUNNEL_SEGMENTS_MAX,
@@ -11,7 +12,7 @@ import {
   FUNNEL_STEPS_MIN,
   RANGE_DAYS_MAX,
 } from "../../config/limits.ts";
-import { type Filter, propertyKeys, type Subject } from "../filter/filter.ts";
+import { conditionCount, type Filter, propertyKeys, type Subject } from "../filter/filter.ts";
 import { type Planned, type PlanRefusal, refuseRange } from "../plan.ts";
 
 const DAY_MS = 86_400_000;
@@ -135,6 +136,16 @@ function refuseSteps({ steps, exclusions }: AskedFunnel): PlanRefusal | null {
       const detail = "must say which events it is about: event_type, filters or filter";
       return { parameter: `${place}[${index}]`, detail };
     }
+  }
+  // All of them are one statement, whose planning takes time and stack by the square of their number.
+  const conditions = [...steps, ...exclusions].reduce((sum, { filter }) => {
+    return sum + conditionCount(filter);
+  }, 0);
+  if (conditions > FUNNEL_CONDITIONS_MAX) {
+    const detail =
+      `steps and exclusions have at most ${FUNNEL_CONDITIONS_MAX} conditions in all, ` +
+      `not ${conditions}`;
+    return { parameter: "steps", detail };
   }
   for (const index of [0, steps.length - 1]) {
     if (!steps[index].optional) continue;

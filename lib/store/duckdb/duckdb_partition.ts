@@ -29,21 +29,20 @@ import type {
 } from "../event_store.ts";
 import { rowsNotKept, StoreError } from "../event_store.ts";
 import type { CopiedRows, CopyWindow, LineWindow, RowLines } from "../row_window.ts";
-import { deleteCellsSql } from "./cell_appender.ts";
 import type { FoundUser, UserSearch } from "../../query/user/user_search.ts";
 import type { UserRowChunk } from "../../query/user/user_row.ts";
 import { isInvalidated, isOutOfMemory, toStoreError } from "./duckdb_error.ts";
-import { DuckdbFile, sizeOf, type Writer } from "./duckdb_file.ts";
+import { DuckdbFile, sizeOf } from "./duckdb_file.ts";
 import { readTypeNames, type TypeNames } from "./filter_sql.ts";
+import { HeavyScans } from "./heavy_scans.ts";
 import { interruptedBy } from "./interrupted_by.ts";
 import type { Connection } from "./native.ts";
 import * as queries from "./partition_queries.ts";
 import { ProjectTypes } from "./project_types.ts";
 import { inSnapshot, runSql } from "./read_stream.ts";
-import { deleteRecentSql } from "./recent_appender.ts";
 import { readGroups } from "./row_groups.ts";
 import { readKnownKeys, readUserIds, scanRows } from "./row_scan.ts";
-import { appendDelta, appendSeries } from "./small_appends.ts";
+import { writeCommit } from "./write_commit.ts";
 import { copyRows, readLines, readRowsEnd } from "./row_windows.ts";
 import { readUserPeriods } from "./user_periods.ts";
 import { UserIndex } from "./user_index.ts";
@@ -91,6 +90,7 @@ export class DuckdbPartition implements PartitionStore {
   #untrimmedRows = 0;
   #untrimmedReads = 0;
   #trimming = false;
+  readonly #heavy = new HeavyScans();
   /** Scans that run or wait, and whether trimming was put off for one. */
   #scanning = 0;
   #untrimmed = false;
@@ -178,7 +178,7 @@ export class DuckdbPartition implements PartitionStore {
     onRows: (rows: ScannedRows) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    return this.#scan("scanRows", (c) => scanRows(c, scan, onRows), signal);
+    return this.#stream("scanRows", onRows, (c, give) => scanRows(c, scan, give), signal);
   }
 
   userPeriods(
@@ -186,7 +186,8 @@ export class DuckdbPartition implements PartitionStore {
     onUsers: (users: UserPeriods) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    return this.#scan("userPeriods", (c) => readUserPeriods(c, query, onUsers), signal);
+    const read = (c: Connection, give: typeof onUsers) => readUserPeriods(c, query, give);
+    return this.#stream("userPeriods", onUsers, read, signal);
   }
 
   groupRows(
@@ -194,7 +195,7 @@ export class DuckdbPartition implements PartitionStore {
     onGroups: (groups: GroupedRows) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    return this.#scan("groupRows", (c) => readGroups(c, scan, onGroups), signal);
+    return this.#stream("groupRows", onGroups, (c, give) => readGroups(c, scan, give), signal);
   }
 
   knownKeys(query: KeyQuery, signal: AbortSignal): Promise<string[]> {
@@ -216,7 +217,8 @@ export class DuckdbPartition implements PartitionStore {
   async copyRows(window: CopyWindow, signal: AbortSignal): Promise<CopiedRows> {
     for (let { toSeq } = window;; toSeq = Math.ceil((window.fromSeq + toSeq) / 2)) {
       try {
-        return await this.#scan("copyRows", (c) => copyRows(c, { ...window, toSeq }), signal);
+        const copy = (c: Connection) => copyRows(c, { ...window, toSeq });
+        return await this.#scan("copyRows", copy, signal, () => false);
       } catch (error) {
         // Rows of unusual length: half as many may fit.
         if (!isOutOfMemory(error) || toSeq - window.fromSeq < COPY_ROWS_LEAST) throw error;
@@ -308,7 +310,8 @@ export class DuckdbPartition implements PartitionStore {
     const file = this.#file;
     try {
       await runSql(file.writer.connection, "BEGIN");
-      await this.#write(file.writer, commit, flush);
+      const deltaId = flush === null && commit.delta !== null ? this.#nextDelta++ : -1;
+      await writeCommit(file.writer, commit, flush, deltaId, this.keepsRows);
       await runSql(file.writer.connection, "COMMIT");
       if (commit.newSeries.length > 0) this.#types.forget();
       this.#nextSeq = commit.nextSeq;
@@ -317,26 +320,6 @@ export class DuckdbPartition implements PartitionStore {
       await file.replaceWriter().catch(() => this.#invalidated = true);
       throw error;
     }
-  }
-
-  async #write(writer: Writer, commit: PartitionCommit, flush: CellFlush | null): Promise<void> {
-    const { connection } = writer;
-    if (commit.rows.count > 0) await writer.rows.append(commit.rows);
-    if (commit.newSeries.length > 0) appendSeries(connection, commit);
-    if (flush !== null) {
-      if (!this.keepsRows) await runSql(connection, deleteRecentSql(commit.recentSinceMs));
-      for (const sql of deleteCellsSql(flush.cells)) await runSql(connection, sql);
-      await writer.cells.append(flush.cells);
-      await runSql(connection, "DELETE FROM deltas");
-    } else if (commit.delta !== null) {
-      appendDelta(connection, this.#nextDelta++, commit.delta);
-    }
-    await runSql(
-      connection,
-      `UPDATE state SET next_offset = ${BigInt(commit.nextOffset)},
-       next_seq = ${BigInt(commit.nextSeq)},
-       last_received_at = make_timestamp_ms(${BigInt(commit.lastReceivedAtMs)})`,
-    );
   }
 
   /** After a commit: is it time to checkpoint, or to trim memory? */
@@ -453,21 +436,41 @@ export class DuckdbPartition implements PartitionStore {
     }
   }
 
+  /** A scan whose results come in pieces: it may be run again as long as none has come. */
+  #stream<T>(
+    doing: string,
+    onPiece: (piece: T) => void,
+    work: (connection: Connection, give: (piece: T) => void) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let hasBegun = false;
+    const give = (piece: T) => {
+      hasBegun = true;
+      onPiece(piece);
+    };
+    return this.#scan(doing, (connection) => work(connection, give), signal, () => !hasBegun);
+  }
+
   /** A read that may take long, and ends when the signal is aborted. */
   async #scan<T>(
     doing: string,
     work: (connection: Connection) => Promise<T>,
     signal: AbortSignal,
+    mayRunAgain: () => boolean = () => true,
   ): Promise<T> {
     signal.throwIfAborted();
+    const once = () => this.#readRows(doing, (c) => interruptedBy(signal, c, () => work(c)));
     this.#scanning++;
     try {
-      return await this.#readRows(doing, (connection) => {
-        return interruptedBy(signal, connection, () => work(connection));
-      });
+      return await once();
     } catch (error) {
       signal.throwIfAborted();
-      throw error;
+      if (!isOutOfMemory(error) || !mayRunAgain()) throw error;
+      this.#untrimmed = true;
+      return await this.#heavy.run((set) => this.#read(doing, set), once).catch((again) => {
+        signal.throwIfAborted();
+        throw again;
+      });
     } finally {
       this.#scanning--;
       if (this.#untrimmed && this.#scanning === 0) this.#trimSoon();
