@@ -11,6 +11,9 @@ export RTA_DATA ?= ./data
 N ?= 1000000
 SEED ?= 1
 
+# Where client puts the library.
+CLIENT_JS ?= dist/client.js
+
 # "$(deno) run …" in a recipe: finds or installs Deno, and fails when that fails.
 deno = d="$$(scripts/deno.sh)" && "$$d"
 
@@ -63,6 +66,9 @@ logs: ## Follow the log of make run
 example: setup ## Load six months of a web shop's clicks, and print their summary and hours
 	@$(rta) example
 
+client: setup ## Make the REST client library one file of JavaScript, for Node and browsers: dist/client.js
+	@$(deno) bundle --quiet --platform browser lib/client/mod.ts -o "$(CLIENT_JS)"
+
 generate-data: setup ## Send N=1000000 made-up events, the same for the same SEED=1, to what runs
 	@$(rta) generate --events $(N) --seed $(SEED) \
 		--url "http://127.0.0.1:$${RTA_INGESTION_PORT:-8081}"
@@ -90,6 +96,9 @@ test-unit: setup ## Only the unit tests
 test-integration: setup ## Only the tests that open ports, start processes or break things
 	@$(gate) contract integration e2e fault
 
+test-services: setup ## Run the programs of examples/ against a real server, and the client under Node
+	@$(deno) test --frozen -A --no-check tests/e2e/examples_test.ts
+
 bench: setup ## Measure speed and memory, with a limit or a peer beside each figure
 	@$(deno) run --frozen -A tests/bench/run_bench.ts $(BENCH)
 
@@ -102,5 +111,6 @@ lint: setup ## Lint every file
 check: setup ## Check the types of every file, and that PURE folders use nothing but the language
 	@$(gate) check pure
 
-.PHONY: help setup run dev proto stop clean health ready lag urls logs example generate-data create-topics \
-	list-topics kafka-console test test-unit test-integration bench fmt lint check
+.PHONY: help setup run dev proto stop clean health ready lag urls logs example client generate-data create-topics \
+	list-topics kafka-console test test-unit test-integration test-services \
+	bench fmt lint check
