@@ -223,7 +223,7 @@ export const SCAN_MATCHES_MAX = 31;
 /** Rows that a shard groups by user in one pass over a partition; more take several passes. */
 export const USER_ROWS_MAX = 2_000_000;
 /** Passes that one shard works on at a time, 28 bytes a row and more; others wait. */
-export const USER_ROWS_PASSES_MAX = 2;
+export const USER_ROWS_PASSES_MAX = 1;
 /** Rows of one user, or of few whose hashes can't be told apart, that a pass may come to. */
 export const USER_ROWS_OF_ONE_MAX = 8_000_000;
 /** Parts that the users of a partition are divided into at most. */
