@@ -219,10 +219,14 @@ Deno.test("an export that is not read is not made, and all else goes on", async 
   await using server = await startServer({ env: { RTA_PARTITIONS: "4" } });
   const total = 90 * MIB;
   const count = await sendMuch(server, 90);
-  await linesOf(server, { event_types: "nothing" });
+  // One that is read to its end shows what reading takes in any case: caches, buffers, garbage.
+  const first = await rawExport(server);
+  await readToEnd(first);
+  first.close();
+  const madeBefore = await counted(server, "rta_export_bytes_total");
   const before = await counted(server, "rta_memory_resident_bytes");
   const connection = await rawExport(server);
-  const stalled = await untilStalled(server);
+  const stalled = await untilStalled(server) - madeBefore;
   assert.ok(stalled < total / 3, `${stalled} bytes were made that nobody has read`);
   const grown = await counted(server, "rta_memory_resident_bytes") - before;
   assert.ok(grown < 80 * MIB, `memory grew by ${grown}`);
@@ -232,7 +236,7 @@ Deno.test("an export that is not read is not made, and all else goes on", async 
     `${server.urls.gateway}/v1/analytics/summary?${new URLSearchParams(RANGE)}`,
   );
   assert.equal((await summary.json()).total_events, String(count + 500));
-  assert.equal(await counted(server, "rta_export_bytes_total"), stalled);
+  assert.equal(await counted(server, "rta_export_bytes_total"), madeBefore + stalled);
   // It is of the moment in which it was asked for, and goes on when it is read.
   const text = await readToEnd(connection);
   connection.close();
