@@ -1,0 +1,99 @@
+/**
+ * docs/CLIENT.md held to the truth: every block of `ts`, `js` and `sh` is run against a server, and
+ * the tables of options and codes are compared with the code. A block of `ts` that imports nothing
+ * goes on after the first one.
+ */
+import assert from "node:assert/strict";
+import { AnalyticsClient, CLIENT_CODES } from "../../lib/client/mod.ts";
+import { withDeadline } from "../support/deadline.ts";
+import { grpcPortOf } from "../support/grpc_client.ts";
+import { nodeTest } from "../support/node_test_definition.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const TEXT = Deno.readTextFileSync(new URL("docs/CLIENT.md", ROOT));
+/** Longest run of one block on a busy machine, ms. */
+const BLOCK_MS_MAX = 90_000;
+
+/** The blocks of a language. */
+function blocksOf(language: string): string[] {
+  return [...TEXT.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
+    .filter((block) => block[1] === language).map((block) => block[2]);
+}
+
+/** The block as it finds the server and the library. */
+function placed(block: string, server: TestServer): string {
+  return block.replaceAll("http://127.0.0.1:8080", server.urls.gateway)
+    .replaceAll("http://127.0.0.1:8081", server.urls.ingestion)
+    .replaceAll("127.0.0.1:50051", `127.0.0.1:${grpcPortOf(server)}`)
+    .replaceAll('"../lib/', `"${ROOT.href}lib/`);
+}
+
+async function run(command: string, args: readonly string[], cwd: string | URL = ROOT) {
+  const output = new Deno.Command(command, { args: [...args], cwd, stdin: "null" }).output();
+  const what = `${command} ${args.join(" ")}`;
+  const { code, stdout, stderr } = await withDeadline(output, { what, deadlineMs: BLOCK_MS_MAX });
+  const printed = new TextDecoder().decode(stdout);
+  assert.equal(code, 0, `${what}\n${printed}${new TextDecoder().decode(stderr)}`);
+  return printed;
+}
+
+Deno.test("docs/CLIENT.md has TypeScript that is right and runs", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rta-client-docs-" });
+  await using server = await startServer();
+  try {
+    const [begin, ...blocks] = blocksOf("ts");
+    assert.ok(blocks.length > 5);
+    const files = [begin, ...blocks].map((block, index) => {
+      const isWhole = index === 0 || block.startsWith("import ");
+      const file = `${folder}/block_${index}.ts`;
+      Deno.writeTextFileSync(file, placed(isWhole ? block : begin + block, server));
+      return file;
+    });
+    const config = new URL("deno.json", ROOT).pathname;
+    const settings = ["--config", config, "--frozen", "--quiet"];
+    await run(Deno.execPath(), ["check", ...settings, ...files]);
+    let printed = "";
+    for (const file of files) {
+      printed += await run(Deno.execPath(), ["run", ...settings, "--no-check", "-A", file]);
+    }
+    assert.match(printed, /^invalid_parameter metric$/m);
+    assert.match(printed, /^\{ stored: 500, refused: 0 \}$/m);
+    const { events_by_type } = await new AnalyticsClient({ url: server.urls.gateway }).summary();
+    const { tick, click, level_done } = events_by_type;
+    assert.deepEqual({ tick, click, level_done }, { tick: 20_000, click: 502, level_done: 1 });
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test(nodeTest("docs/CLIENT.md has commands and JavaScript that run on Node", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rta-client-docs-" });
+  await using server = await startServer();
+  try {
+    assert.deepEqual(blocksOf("sh"), ["make client\n"]);
+    await run("make", ["--silent", "client", `CLIENT_JS=${folder}/dist/client.js`]);
+    const [block, ...others] = blocksOf("js");
+    assert.deepEqual(others, []);
+    Deno.writeTextFileSync(`${folder}/program.mjs`, placed(block, server));
+    Deno.writeTextFileSync(`${folder}/package.json`, '{ "type": "module" }');
+    assert.equal(await run("node", ["program.mjs"], folder), "0\n");
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}));
+
+/** First cells in code of the rows of a section's tables. */
+function namesIn(section: RegExp): string[] {
+  const part = TEXT.split(/^#{2,3} /m).find((each) => section.test(each));
+  return [...part!.matchAll(/^\| `(\w+)`/gm)].map((row) => row[1]);
+}
+
+Deno.test("docs/CLIENT.md lists every option and every code of the client, and no other", () => {
+  const source = Deno.readTextFileSync(new URL("lib/client/client_options.ts", ROOT));
+  const body = /export interface ClientOptions \{([\s\S]*?)^\}/m.exec(source)![1];
+  const options = [...body.matchAll(/^ {2}readonly (\w+)\?/gm)].map((member) => member[1]);
+  assert.deepEqual(namesIn(/^Options/), options);
+  const codes = namesIn(/^Errors/).filter((name) => name in CLIENT_CODES);
+  assert.deepEqual(codes, Object.keys(CLIENT_CODES));
+});
