@@ -347,14 +347,14 @@ export class Platform implements Served {
   #questionRoutes(bodies: BodyReader) {
     const { analyticsUrl, roles } = this.#config;
     const access = this.#access!;
-    const { projectOf, socketClosed } = access.door;
+    const { projectOf, whileGood, socketClosed } = access.door;
     const keyRoutes = access.routes(bodies);
     if (!roles.has("analytics")) {
       return [forwardRoutes(analyticsUrl!, this.#streamsEnd.signal), keyRoutes];
     }
     return [
       liveRoutes({ ports: { now: Date.now, live: this.#live }, projectOf }),
-      liveStreamRoutes({ streams: this.#streams, projectOf, socketClosed }),
+      liveStreamRoutes({ streams: this.#streams, projectOf, whileGood, socketClosed }),
       analyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
       breakdownRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
       pathsRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),

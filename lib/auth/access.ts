@@ -16,8 +16,11 @@ import { DEFAULT_PROJECT, type Principal, SCOPES } from "./principal.ts";
 import { Allowance, type Limits, Quota } from "./quota.ts";
 import { TokenVerifier } from "./tokens.ts";
 
-/** The value of a header by its lower-case name, or null. */
-export type HeaderOf = (name: string) => string | null;
+/** What credentials are read from: Headers, or the metadata of a call. */
+export interface HeaderSource {
+  /** The value by the lower-case name, or null. */
+  get(name: string): string | null;
+}
 
 export interface AccessOptions {
   readonly config: AccessConfig;
@@ -25,12 +28,13 @@ export interface AccessOptions {
   readonly now?: () => number;
 }
 
-/** A key that was found right. */
-interface CheckedKey {
+/** Something that goes on while its caller's credentials are good. */
+interface Ongoing {
   readonly principal: Principal;
-  /** When it ends, ms; Infinity = never. */
-  readonly endMs: number;
+  readonly stop: () => void;
 }
+
+const nothing = () => {};
 
 /** What a key is compared with where there is none by its id: the same work either way. */
 const NO_HASH = "0".repeat(64);
@@ -43,10 +47,10 @@ export class Access {
   readonly #tokens: TokenVerifier | null;
   #book: KeyBook;
   #records = new Map<string, KeyRecord>();
-  #checked = new Map<string, CheckedKey>();
+  #checked = new Map<string, Principal>();
   #ofProject = new Map<string, Allowance>();
   #ofKey = new Map<string, Allowance>();
-  #ofToken = new Map<string, Principal>();
+  readonly #ongoing = new Set<Ongoing>();
   #anonymous: Principal | null = null;
 
   /** @throws {KeyFileError} when a key set of tokens is to be read from a file and can't be */
@@ -68,10 +72,10 @@ export class Access {
    * Who asks. Gives a promise for tokens only, so that nothing else has to wait.
    * @throws {ProblemError} unauthenticated; also, for tokens, permission_denied, auth_unavailable
    */
-  authenticate(header: HeaderOf): Principal | Promise<Principal> {
+  authenticate(headers: HeaderSource): Principal | Promise<Principal> {
     if (this.#config.mode === "off") return this.#nobody();
-    const key = header("x-api-key");
-    const authorization = header("authorization");
+    const key = headers.get("x-api-key");
+    const authorization = headers.get("authorization");
     if (key === null && authorization === null) {
       if (this.#config.mode === "optional") return this.#nobody();
       throw unauthenticated(
@@ -88,13 +92,42 @@ export class Access {
     return this.#ofBearer(given, this.#tokens);
   }
 
+  /**
+   * Has `stop` called once, when the caller's key or token has ended while something of theirs goes
+   * on. Gives what takes that back.
+   */
+  whileGood(principal: Principal, stop: () => void): () => void {
+    if (principal.keyId === null && principal.endMs === Infinity) return nothing;
+    const ongoing = { principal, stop };
+    this.#ongoing.add(ongoing);
+    return () => this.#ongoing.delete(ongoing);
+  }
+
+  /** Stops what goes on without good credentials; to be called each second. */
+  stopEnded(): void {
+    if (this.#ongoing.size === 0) return;
+    if (this.#book !== this.#watch.book) this.#load();
+    const nowMs = this.#now();
+    for (const ongoing of [...this.#ongoing]) {
+      if (this.#isGood(ongoing.principal, nowMs)) continue;
+      this.#ongoing.delete(ongoing);
+      ongoing.stop();
+    }
+  }
+
+  #isGood({ keyId, endMs }: Principal, nowMs: number): boolean {
+    if (keyId === null) return nowMs < endMs;
+    const record = this.#records.get(keyId);
+    return record !== undefined && keyState(record, nowMs) === "active";
+  }
+
   #ofApiKey(key: string): Principal {
     if (this.#book !== this.#watch.book) this.#load();
     const nowMs = this.#now();
     const checked = this.#checked.get(key);
     if (checked !== undefined && nowMs < checked.endMs) {
-      this.#watch.noteUse(checked.principal.keyId!, nowMs);
-      return checked.principal;
+      this.#watch.noteUse(checked.keyId!, nowMs);
+      return checked;
     }
     const read = readApiKey(key);
     if (!read.ok) throw unauthenticated(read.fault);
@@ -105,14 +138,13 @@ export class Access {
     if (state === "expired") throw unauthenticated(`the API key expired at ${record.expires_at}`);
     if (state === "revoked") throw unauthenticated("the API key was revoked");
     const principal = this.#principalOf(record);
-    const endMs = record.expires_at === undefined ? Infinity : Date.parse(record.expires_at);
-    this.#checked.set(key, { principal, endMs });
+    this.#checked.set(key, principal);
     this.#watch.noteUse(record.id, nowMs);
     return principal;
   }
 
   async #ofBearer(token: string, tokens: TokenVerifier): Promise<Principal> {
-    const { project, scopes } = await tokens.verify(token);
+    const { project, scopes, endMs } = await tokens.verify(token);
     if (this.#book !== this.#watch.book) this.#load();
     if (!hasProject(this.#book, project)) {
       throw new ProblemError(
@@ -120,13 +152,7 @@ export class Access {
         "the token's claim project names no project here",
       );
     }
-    const name = `${project} ${[...scopes].join(" ")}`;
-    let principal = this.#ofToken.get(name);
-    if (principal === undefined) {
-      principal = { project, scopes, keyId: null, quota: this.#quotaOf(project, null) };
-      this.#ofToken.set(name, principal);
-    }
-    return principal;
+    return { project, scopes, keyId: null, endMs, quota: this.#quotaOf(project, null) };
   }
 
   /** Who gives no credentials where none are asked for. */
@@ -136,6 +162,7 @@ export class Access {
       project: DEFAULT_PROJECT,
       scopes: new Set(SCOPES),
       keyId: null,
+      endMs: Infinity,
       quota: this.#quotaOf(DEFAULT_PROJECT, null),
     };
   }
@@ -146,6 +173,7 @@ export class Access {
       project,
       scopes: new Set(scopes),
       keyId: id,
+      endMs: record.expires_at === undefined ? Infinity : Date.parse(record.expires_at),
       quota: this.#quotaOf(project, record),
     };
   }
@@ -167,7 +195,6 @@ export class Access {
     this.#book = this.#watch.book;
     this.#records = new Map(this.#book.keys.map((record) => [record.id, record]));
     this.#checked = new Map();
-    this.#ofToken = new Map();
     this.#anonymous = null;
   }
 }

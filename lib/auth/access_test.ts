@@ -27,7 +27,13 @@ async function withAccess(
   const folder = Deno.makeTempDirSync({ prefix: "rta-access-" });
   const ignore = () => {};
   const path = `${folder}/keys.json`;
-  const watch = new KeyWatch({ path, onChange: ignore, onFailure: ignore, onUnwritable: ignore });
+  const watch = new KeyWatch({
+    path,
+    onLook: ignore,
+    onChange: ignore,
+    onFailure: ignore,
+    onUnwritable: ignore,
+  });
   try {
     await watch.change((book) => ({ book: addProject(book, { name: "shop" }, NOW_MS) }));
     const config: AccessConfig = {
@@ -64,7 +70,7 @@ async function withAccess(
 }
 
 function ask(scene: Scene, headers: Record<string, string>): Principal | Promise<Principal> {
-  return scene.access.authenticate((name) => headers[name] ?? null);
+  return scene.access.authenticate({ get: (name) => headers[name] ?? null });
 }
 
 function refusal(scene: Scene, headers: Record<string, string>): string {
@@ -172,6 +178,31 @@ Deno.test("Access takes tokens of projects that are there, and no others", () =>
       (error) => error instanceof ProblemError && error.code === "permission_denied",
     );
     assert.match(refusal(scene, { "x-api-key": await token("shop") }), /begins with rta_/);
+  }));
+
+Deno.test("Access stops what goes on when its key ends or is revoked, once, and nothing else", () =>
+  withAccess({ mode: "optional" }, async (scene) => {
+    const stopped: string[] = [];
+    const open = async (name: string, wish: Partial<KeyWish> = {}) => {
+      const { key, id } = await scene.key(wish);
+      const who = ask(scene, { "x-api-key": key }) as Principal;
+      return { id, leave: scene.access.whileGood(who, () => stopped.push(name)) };
+    };
+    scene.access.whileGood(ask(scene, {}) as Principal, () => stopped.push("nobody"));
+    await open("stays");
+    await open("short", { expiresAtMs: NOW_MS + 1_000 });
+    const gone = await open("gone");
+    const left = await open("left");
+    left.leave();
+    scene.access.stopEnded();
+    assert.deepEqual(stopped, []);
+    scene.clock = NOW_MS + 1_000;
+    for (const { id } of [gone, left]) {
+      await scene.watch.change((book) => ({ book: revokeKey(book, id, NOW_MS) }));
+    }
+    scene.access.stopEnded();
+    scene.access.stopEnded();
+    assert.deepEqual(stopped, ["short", "gone"]);
   }));
 
 Deno.test("Access keeps what is used of a limit when keys change", () =>

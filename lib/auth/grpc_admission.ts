@@ -1,23 +1,30 @@
 /**
  * The door of gRPC ports: the same credentials, scopes and limits as on HTTP, from a call's metadata.
  */
-import type { Access, HeaderOf } from "./access.ts";
+import type { Access } from "./access.ts";
 import { DEFAULT_PROJECT, requireScope } from "./principal.ts";
 import type { Quota } from "./quota.ts";
-import { grpcRule } from "./route_rules.ts";
+import { grpcRule, type RouteRule } from "./route_rules.ts";
 
 /** A call that was let in. */
 export interface AdmittedCall {
   readonly project: string;
   /** What may be stored for it; null = any number of events. */
   readonly quota: Quota | null;
+  /** Has `stop` called when the caller's key or token ends before the call. To be called once. */
+  whileGood(stop: () => void): void;
   /** Gives back what the call holds; to be called when it has ended. */
   end(): void;
 }
 
 const nothing = () => {};
 /** Who asks what is open to everybody; it acts on no project. */
-const OPEN_CALL: AdmittedCall = { project: DEFAULT_PROJECT, quota: null, end: nothing };
+const OPEN_CALL: AdmittedCall = {
+  project: DEFAULT_PROJECT,
+  quota: null,
+  whileGood: nothing,
+  end: nothing,
+};
 
 /**
  * Lets a call in. `path` is `/package.Service/Method`.
@@ -26,17 +33,30 @@ const OPEN_CALL: AdmittedCall = { project: DEFAULT_PROJECT, quota: null, end: no
 export async function admitCall(
   access: Access,
   path: string,
-  header: HeaderOf,
+  header: (name: string) => string | null,
 ): Promise<AdmittedCall> {
   const rule = grpcRule(path);
   if (rule === null) return OPEN_CALL;
-  const principal = await access.authenticate(header);
+  const principal = await access.authenticate({ get: header });
   requireScope(principal, rule.scope);
   const { project, quota } = principal;
-  if (quota === null || rule.kind === "none") return { project, quota: null, end: nothing };
-  if (rule.kind === "events") {
-    quota.refuseIfSpent();
-    return { project, quota, end: nothing };
-  }
-  return { project, quota, end: quota.begin(rule.kind === "query" ? "queries" : "streams") };
+  const release = placeOf(rule, quota);
+  let unwatch = nothing;
+  return {
+    project,
+    quota,
+    whileGood: (stop) => unwatch = access.whileGood(principal, stop),
+    end() {
+      unwatch();
+      release();
+    },
+  };
+}
+
+/** Takes what a call counts as; gives what gives it back. */
+function placeOf({ kind }: RouteRule, quota: Quota | null): () => void {
+  if (quota === null || kind === "none") return nothing;
+  if (kind !== "events") return quota.begin(kind === "query" ? "queries" : "streams");
+  quota.refuseIfSpent();
+  return nothing;
 }

@@ -22,6 +22,9 @@ export class HttpAdmission implements Admission {
   readonly #access: Access;
   /** Who asked, of requests under way. */
   readonly #principals = new WeakMap<Request, Principal>();
+  /** The request that came in last, and who asked: direct routes ask for it at once. */
+  #last: Request | null = null;
+  #lastPrincipal: Principal | null = null;
   /** What gives the places of streams over WebSockets back. */
   readonly #sockets = new WeakMap<Request, () => void>();
 
@@ -32,15 +35,15 @@ export class HttpAdmission implements Admission {
   admit(request: Request, path: string): Admitted | null | Promise<Admitted | null> {
     const rule = httpRule(request.method, path);
     if (rule === null) return null;
-    const { headers } = request;
-    const judged = this.#access.authenticate((name) => headers.get(name));
+    const judged = this.#access.authenticate(request.headers);
     if (judged instanceof Promise) return judged.then((who) => this.#let(request, rule, who));
     return this.#let(request, rule, judged);
   }
 
   /** Who asked. */
   readonly principalOf = (asked: Asked): Principal => {
-    const request = asked instanceof Request ? asked : asked.req.raw;
+    const request = "req" in asked ? asked.req.raw : asked;
+    if (request === this.#last) return this.#lastPrincipal!;
     const principal = this.#principals.get(request) ?? this.#access.anonymous;
     if (principal !== null) return principal;
     throw new ProblemError("internal", undefined, {
@@ -54,6 +57,10 @@ export class HttpAdmission implements Admission {
   /** What may be stored for a request; null = any number of events. */
   readonly quotaOf = (asked: Asked): Quota | null => this.principalOf(asked).quota;
 
+  /** Has `stop` called when who asked may not any more; gives what takes that back. */
+  readonly whileGood = (request: Request, stop: () => void): () => void =>
+    this.#access.whileGood(this.principalOf(request), stop);
+
   /** The WebSocket that this request asked for is closed. */
   readonly socketClosed = (request: Request): void => this.#sockets.get(request)?.();
 
@@ -61,6 +68,8 @@ export class HttpAdmission implements Admission {
     requireScope(principal, scope);
     // Noted for others only: an entry costs more than all the rest where no key is given.
     if (principal !== this.#access.anonymous) this.#principals.set(request, principal);
+    this.#last = request;
+    this.#lastPrincipal = principal;
     const { quota } = principal;
     if (quota === null || kind === "none") return null;
     if (kind === "events") {

@@ -86,6 +86,7 @@ Deno.test("KeyWatch keeps the last good book while the file is broken, and says 
     const { book } = await changeKeyFile(path, (before) => addKey(before, wish, NOW_MS));
     const watch = new KeyWatch({
       path,
+      onLook: () => {},
       onChange: ({ keys }) => told.push(`keys ${keys.length}`),
       onFailure: (failure) => told.push(failure === null ? "whole" : "broken"),
       onUnwritable: () => told.push("unwritable"),
@@ -112,6 +113,7 @@ Deno.test("KeyWatch shows a last use at once, and has it in the file when it clo
     const ignore = () => {};
     const watch = new KeyWatch({
       path,
+      onLook: () => {},
       onChange: ignore,
       onFailure: ignore,
       onUnwritable: ignore,

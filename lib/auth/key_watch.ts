@@ -9,6 +9,8 @@ import { changeKeyFile, keyFileMark, readKeyFile } from "./key_file.ts";
 
 export interface KeyWatchOptions {
   readonly path: string;
+  /** Called each second, when the book is as fresh as it gets. */
+  readonly onLook: () => void;
   /** Told of each book that takes the place of another. */
   readonly onChange: (book: KeyBook) => void;
   /** Told when the file breaks, with why; null = it is whole again. */
@@ -35,7 +37,10 @@ export class KeyWatch {
     this.#mark = keyFileMark(options.path);
     this.#book = readKeyFile(options.path);
     this.#timers = [
-      setInterval(() => this.look(), KEY_FILE_LOOK_MS),
+      setInterval(() => {
+        this.look();
+        options.onLook();
+      }, KEY_FILE_LOOK_MS),
       setInterval(() => void this.#writeUses(), KEY_USE_GRAIN_MS),
     ];
   }

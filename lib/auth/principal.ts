@@ -11,12 +11,14 @@ export type Scope = typeof SCOPES[number];
 /** The project of all that names no other: of everything, until keys name others. */
 export const DEFAULT_PROJECT = "default";
 
-/** A caller. One object for all requests of one key. */
+/** A caller. One object for all requests of one key, until the key file changes. */
 export interface Principal {
   readonly project: string;
   readonly scopes: ReadonlySet<Scope>;
   /** Id of the key that was given; null = a token, or nothing was asked for. */
   readonly keyId: string | null;
+  /** When the key or token ends, ms since the epoch; Infinity = never. */
+  readonly endMs: number;
   /** What the caller may do how often; null = no limit. */
   readonly quota: Quota | null;
 }

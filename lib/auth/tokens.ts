@@ -39,6 +39,8 @@ import { type Scope, SCOPES } from "./principal.ts";
 export interface TokenClaims {
   readonly project: string;
   readonly scopes: ReadonlySet<Scope>;
+  /** When it ends, ms since the epoch. */
+  readonly endMs: number;
 }
 
 interface KeptVerdict {
@@ -73,7 +75,7 @@ export class TokenVerifier {
     if (kept !== undefined && kept.untilMs > this.#now()) return kept.claims;
     const payload = await this.#payloadOf(token);
     const claims = claimsOf(payload);
-    this.#keep(hash, claims, payload.exp!);
+    this.#keep(hash, claims);
     return claims;
   }
 
@@ -94,11 +96,10 @@ export class TokenVerifier {
     }
   }
 
-  #keep(hash: string, claims: TokenClaims, expSeconds: number): void {
+  #keep(hash: string, claims: TokenClaims): void {
     const nowMs = this.#now();
-    const endMs = (expSeconds + TOKEN_CLOCK_SECONDS) * 1_000;
     this.#kept.delete(hash);
-    this.#kept.set(hash, { claims, untilMs: Math.min(endMs, nowMs + TOKEN_KEPT_MS_MAX) });
+    this.#kept.set(hash, { claims, untilMs: Math.min(claims.endMs, nowMs + TOKEN_KEPT_MS_MAX) });
     if (this.#kept.size <= TOKENS_KEPT_MAX) return;
     const [oldest] = this.#kept.keys();
     this.#kept.delete(oldest);
@@ -209,5 +210,9 @@ function claimsOf(payload: JWTPayload): TokenClaims {
   const given = [payload.scope, payload.scopes].flatMap((claim) =>
     typeof claim === "string" ? claim.split(" ") : Array.isArray(claim) ? claim : []
   );
-  return { project: project.data, scopes: new Set(SCOPES.filter((each) => given.includes(each))) };
+  return {
+    project: project.data,
+    scopes: new Set(SCOPES.filter((each) => given.includes(each))),
+    endMs: (payload.exp! + TOKEN_CLOCK_SECONDS) * 1_000,
+  };
 }

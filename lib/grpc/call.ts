@@ -88,6 +88,8 @@ export interface ServedMethod {
 /** Longest deadline that a timer can hold, ms: 24 days. */
 const DEADLINE_MS_MAX = 2_147_483_647;
 
+const CREDENTIALS_ENDED = "the key or token of this call has ended";
+
 /** Serves one call; never throws. */
 export async function serveCall(
   stream: Http2Stream,
@@ -120,6 +122,7 @@ export async function serveCall(
     entered = true;
     admitted = await admit(path, header);
     const { project, quota } = admitted;
+    admitted.whileGood(() => end.abort(new ProblemError("unauthenticated", CREDENTIALS_ENDED)));
     const context = { requestId, project, quota, signal: end.signal, header };
     reader = messagesOf(stream, options.held);
     await withinSignal(end.signal, run(reader, served, exchange, context));

@@ -3,11 +3,12 @@
  * HTTP ports, that of its gRPC ports, and the routes that change keys.
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { Access, type HeaderOf } from "../../lib/auth/access.ts";
-import { admitCall, type AdmittedCall } from "../../lib/auth/grpc_admission.ts";
+import { Access } from "../../lib/auth/access.ts";
+import { admitCall } from "../../lib/auth/grpc_admission.ts";
 import { HttpAdmission } from "../../lib/auth/http_admission.ts";
 import { KeyWatch } from "../../lib/auth/key_watch.ts";
 import type { AccessConfig } from "../../lib/config/access_config.ts";
+import type { CallOptions } from "../../lib/grpc/call.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
 import type { Logger } from "../../lib/telemetry/logger.ts";
 import { keyRoutes } from "./keys_http.ts";
@@ -22,6 +23,7 @@ export class AccessDesk {
   constructor(config: AccessConfig, logger: Logger) {
     const watch = this.#watch = new KeyWatch({
       path: config.keyFile,
+      onLook: () => this.access.stopEnded(),
       onChange: ({ keys, projects }) => {
         logger.info({ keys: keys.length, projects: projects.length }, "the key file has changed");
       },
@@ -54,8 +56,7 @@ export class AccessDesk {
   }
 
   /** Lets a gRPC call in; see lib/auth/grpc_admission.ts. */
-  readonly admitCall = (path: string, header: HeaderOf): Promise<AdmittedCall> =>
-    admitCall(this.access, path, header);
+  readonly admitCall: CallOptions["admit"] = (path, header) => admitCall(this.access, path, header);
 
   /** What is wrong with the key file; null = nothing. */
   get failure(): string | null {

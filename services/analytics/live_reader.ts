@@ -50,7 +50,7 @@ export type LiveUpdate<Answer> =
   | { readonly kind: "end"; readonly code: LiveEndCode; readonly message: string };
 
 /** Why a stream ends by itself. */
-export type LiveEndCode = "shutting_down";
+export type LiveEndCode = "shutting_down" | "unauthenticated";
 
 /** Where a reader's updates lie. */
 export interface LivePlace<Answer> {

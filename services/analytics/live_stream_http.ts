@@ -36,6 +36,8 @@ export interface LiveStreamRoutesOptions {
   readonly streams: LiveStreams;
   /** The project that a request may read. */
   readonly projectOf: (context: Context) => string;
+  /** Has `stop` called when a stream's caller may not read any more; gives what takes that back. */
+  readonly whileGood?: (request: Request, stop: () => void) => () => void;
   /** Told when the WebSocket that a request asked for is closed. */
   readonly socketClosed?: (request: Request) => void;
 }
@@ -73,9 +75,9 @@ const tailRoute = streamRoute("/v1/live/events", "Events as they arrive, sampled
 
 /** The routes of live streams. */
 export function liveStreamRoutes(options: LiveStreamRoutesOptions): OpenAPIHono {
-  const { streams, projectOf, socketClosed = () => {} } = options;
+  const { streams, projectOf } = options;
   const answer = (context: Context, open: () => LiveStreamReader) =>
-    streamAnswer(context, open, socketClosed);
+    streamAnswer(context, open, options);
   const app = new OpenAPIHono();
   app.openAPIRegistry.registerPath(windowRoute);
   app.openAPIRegistry.registerPath(tailRoute);
@@ -128,17 +130,33 @@ export function windowsRequest(
 function streamAnswer(
   context: Context,
   open: () => LiveStreamReader,
-  socketClosed: (request: Request) => void,
+  { whileGood = () => nothing, socketClosed = nothing }: LiveStreamRoutesOptions,
 ): Response {
   const { raw } = context.req;
-  const messages = messagesOf(open());
+  const reader = open();
+  const release = whileGood(raw, () => reader.end("unauthenticated", CREDENTIALS_ENDED));
+  const { next, close } = messagesOf(reader);
+  const messages: MessageSource = {
+    async next() {
+      const some = await next();
+      if (some === null) release();
+      return some;
+    },
+    close() {
+      release();
+      close();
+    },
+  };
   if (!wantsSocket(raw.headers)) return eventStreamResponse(messages);
-  const close = () => {
+  const closeSocket = () => {
     messages.close();
     socketClosed(raw);
   };
-  return socketResponse(raw, { next: messages.next, close });
+  return socketResponse(raw, { next: messages.next, close: closeSocket });
 }
+
+const nothing = () => {};
+const CREDENTIALS_ENDED = "the key or token that opened this stream has ended";
 
 /** Updates as messages. */
 function messagesOf(reader: LiveStreamReader): MessageSource {

@@ -1,8 +1,11 @@
 /** Keys made, rotated and ended while a server runs: on the command line and over REST. */
 import assert from "node:assert/strict";
-import { EVENT, get, post } from "../support/access_client.ts";
+import { Status } from "../../lib/grpc/status_code.ts";
+import { EVENT, get, post, protoEvent } from "../support/access_client.ts";
 import { waitUntil } from "../support/deadline.ts";
+import { failureOf, grpcPortOf, TestGrpcClient } from "../support/grpc_client.ts";
 import { makeKeys, withDataFolder } from "../support/key_scene.ts";
+import { LiveClient } from "../support/live_client.ts";
 import { spawnRta, startServer } from "../support/server.ts";
 
 const REQUIRED = { RTA_AUTH: "required" };
@@ -134,4 +137,44 @@ Deno.test("/v1/keys refuses what is no wish for a key, and says which member", a
     );
   }
   assert.equal(await server.stop(), 0);
+});
+
+Deno.test("a key that is revoked ends what it has open: live streams, and streams over gRPC", async () => {
+  await withDataFolder(async (dataFolder) => {
+    const { admin, used } = await makeKeys(dataFolder, {
+      admin: {},
+      used: { scopes: ["ingest", "query"] },
+    });
+    await using server = await startServer({ dataFolder, env: REQUIRED });
+    const { gateway } = server.urls;
+    const stays = await LiveClient.open(`${gateway}/v1/live?window_seconds=1`, {
+      "x-api-key": admin,
+    });
+    await using tail = await LiveClient.open(`${gateway}/v1/live/events`, { "x-api-key": used });
+    const port = grpcPortOf(server);
+    using ingest = await TestGrpcClient.connect("analytics.v1.EventIngestionService", port);
+    const sending = ingest.open("StreamEvents", { metadata: { "x-api-key": used } });
+    await sending.send({ event: protoEvent("s-1") });
+    const responses = sending[Symbol.asyncIterator]();
+    // Responses come with words on how the stream is between them.
+    for (let answered = false; !answered;) {
+      const { value } = await responses.next();
+      answered = value.event_response?.success === true;
+    }
+    const revoked = await post(`${gateway}/v1/keys/${used.slice(4, 16)}/revoke`, {}, {
+      "x-api-key": admin,
+    });
+    assert.equal(revoked.status, 200, revoked.text);
+    const failure = await failureOf((async () => {
+      while (!(await responses.next()).done);
+    })());
+    assert.equal(failure.code, Status.UNAUTHENTICATED);
+    await tail.ended;
+    const last = tail.heard.at(-1)!;
+    assert.deepEqual([last.event, last.data.code], ["end", "unauthenticated"]);
+    const heard = stays.heard.length;
+    await waitUntil(() => stays.heard.length > heard, { what: "another window of another key" });
+    await stays[Symbol.asyncDispose]();
+    assert.equal(await server.stop(), 0);
+  });
 });
