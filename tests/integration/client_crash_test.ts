@@ -9,7 +9,7 @@ import { waitUntil, withDeadline } from "../support/deadline.ts";
 import { grpcPortOf } from "../support/grpc_client.ts";
 import { samePorts } from "../support/same_ports.ts";
 import { startServer, type TestServer } from "../support/server.ts";
-import { readStoredRows } from "../support/stored_rows.ts";
+import { readStoredRows, waitUntilCounted } from "../support/stored_rows.ts";
 
 const EVENTS = 6_000;
 const KILLS = 3;
@@ -42,17 +42,22 @@ async function killWhileSending(send: (server: TestServer) => Sending) {
       server = await startServer({ dataFolder, env });
     }
     await withDeadline(sending.done, { what: "the end of sending", deadlineMs: ALL_MS_MAX });
+    await waitUntilCounted(server.urls.gateway);
+    const { total_events: counted } = await new AnalyticsClient({ url: server.urls.gateway })
+      .summary();
     assert.equal(await server.stop(), 0);
     const rows = await readStoredRows(dataFolder);
-    return { stored, failed, rowIds: rows.map(({ id }) => id) };
+    return { stored, failed, counted, rowIds: rows.map(({ id }) => id) };
   } finally {
     await server[Symbol.asyncDispose]();
     Deno.removeSync(dataFolder, { recursive: true });
   }
 }
 
-function assertOnce({ stored, failed, rowIds }: Awaited<ReturnType<typeof killWhileSending>>) {
+function assertOnce(outcome: Awaited<ReturnType<typeof killWhileSending>>) {
+  const { stored, failed, counted, rowIds } = outcome;
   assert.deepEqual(failed, []);
+  assert.equal(counted, EVENTS);
   assert.equal(stored.length, EVENTS);
   assert.deepEqual(rowIds.toSorted(), stored.toSorted());
 }
@@ -105,4 +110,47 @@ Deno.test("stream() resolves for events that are stored once when the server is 
   });
   assertOnce(outcome);
   assert.ok(retries >= KILLS);
+});
+
+Deno.test("track() over gRPC resolves for events that are stored once when the server is killed", async () => {
+  let retries = 0;
+  const outcome = await killWhileSending((server) => {
+    const client = new GrpcAnalyticsClient({
+      address: `127.0.0.1:${grpcPortOf(server)}`,
+      deadlineMs: ALL_MS_MAX,
+      onRetry: () => void retries++,
+    });
+    const stored: string[] = [], failed: unknown[] = [];
+    let next = 0;
+    const sendSome = async () => {
+      while (next < EVENTS) {
+        const event = userEvent({ user_id: `u${next++ % 50}` }, { action: "click" });
+        await client.track(event).then(({ id }) => stored.push(id), (error) => failed.push(error));
+      }
+    };
+    const senders = Array.from({ length: 32 }, sendSome);
+    return { stored, failed, done: Promise.all(senders).finally(() => client.close()) };
+  });
+  assertOnce(outcome);
+  assert.ok(retries >= KILLS);
+});
+
+Deno.test("track() counts an event once when the answer that it was stored gets lost", async () => {
+  await using server = await startServer();
+  const { gateway: url, ingestion: ingestUrl } = server.urls;
+  let sent = 0;
+  const losesAnswers = async (...request: Parameters<typeof fetch>) => {
+    const response = await fetch(...request);
+    if (++sent > 3) return response;
+    await response.body?.cancel();
+    throw new TypeError("connection reset");
+  };
+  const client = new AnalyticsClient({ url, ingestUrl, fetch: losesAnswers });
+  const { id } = await client.track({ user_id: "ada", event_type: "page_view" });
+  assert.equal(sent, 4);
+  const lines = [];
+  for await (const line of client.exportEvents()) lines.push(JSON.parse(line).id);
+  assert.deepEqual(lines, [id]);
+  assert.equal((await client.summary()).total_events, 1);
+  await client.close();
 });
