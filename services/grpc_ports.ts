@@ -5,6 +5,7 @@
 import type { Config, GrpcRole } from "../lib/config/config.ts";
 import type { CallOptions } from "../lib/grpc/call.ts";
 import { GrpcServer, type GrpcService } from "../lib/grpc/grpc_server.ts";
+import type { ServerTls } from "../lib/http/server_tls.ts";
 import type { Logger } from "../lib/telemetry/logger.ts";
 import type { Metrics } from "../lib/telemetry/metrics.ts";
 
@@ -13,6 +14,8 @@ export interface GrpcPortsOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly services: readonly GrpcService[];
+  /** null = plain text. */
+  readonly tls: ServerTls | null;
   /** Lets a call in; throws ProblemError when it may not be made. */
   readonly admit: CallOptions["admit"];
 }
@@ -27,8 +30,8 @@ export interface GrpcPorts {
 
 /** Opens a port for each role of this process that has one. Throws ListenError. */
 export async function openGrpcPorts(options: GrpcPortsOptions): Promise<GrpcPorts> {
-  const { config, logger, metrics, services, admit } = options;
-  const server = new GrpcServer({ logger, metrics, services, admit, tls: null });
+  const { config, logger, metrics, services, admit, tls } = options;
+  const server = new GrpcServer({ logger, metrics, services, admit, tls });
   const ports = new Map<GrpcRole, number>();
   try {
     for (const role of GRPC_ROLES) {

@@ -15,6 +15,7 @@ import {
 import type { Handler } from "../lib/http/app.ts";
 import { DrainGate } from "../lib/http/drain_gate.ts";
 import { type HttpServer, listen } from "../lib/http/listen.ts";
+import { readServerTls, type ServerTls } from "../lib/http/server_tls.ts";
 import type { HealthReport, OperationalOptions } from "../lib/http/operational_routes.ts";
 import { BodyReader } from "../lib/http/read_body.ts";
 import { createServiceHandler } from "../lib/http/service_handler.ts";
@@ -107,7 +108,8 @@ export class Platform implements Served {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { roles, host, ports } = this.#config;
+    const { roles, host, ports, tls: files } = this.#config;
+    const tls = files === null ? null : readServerTls(files);
     this.#folder = this.#takeFolder();
     this.#access = new AccessDesk(this.#config.access, this.#logger);
     const logger = this.#logger.child({ stage: "log" });
@@ -123,9 +125,9 @@ export class Platform implements Served {
     for (const role of ROLES) {
       if (!roles.has(role)) continue;
       const handler = this.#gate.guard(this.#handlerOf(role, bodies));
-      this.#servers.set(role, listen({ host, port: ports[role], handler }));
+      this.#servers.set(role, listen({ host, port: ports[role], handler, tls }));
     }
-    this.#grpc = await this.#openGrpc();
+    this.#grpc = await this.#openGrpc(tls);
     this.#timers.push(setInterval(() => this.#refreshGauges(), GAUGE_REFRESH_MS));
     this.#timers.push(setInterval(() => this.#trim(), TRIM_INTERVAL_MS));
     this.#timers.push(setInterval(() => void this.#sampleMetrics(), METRIC_SAMPLE_MS));
@@ -323,13 +325,14 @@ export class Platform implements Served {
     }
   }
 
-  #openGrpc(): Promise<GrpcPorts> {
+  #openGrpc(tls: ServerTls | null): Promise<GrpcPorts> {
     const { roles } = this.#config;
     const streams = this.#streams;
     return openGrpcPorts({
       config: this.#config,
       logger: this.#logger,
       metrics: this.#metrics,
+      tls,
       services: grpcServices({
         roles,
         acceptor: this.#acceptor,
@@ -459,9 +462,12 @@ export class Platform implements Served {
 
   #announce(): void {
     const urls: Partial<Record<Role, string>> = {};
-    const { host } = this.#config;
+    const { host, tls } = this.#config;
+    const scheme = tls === null ? "http" : "https";
     const shown = host.includes(":") ? `[${host}]` : host;
-    for (const [role, server] of this.#servers) urls[role] = `http://${shown}:${server.port}`;
+    for (const [role, server] of this.#servers) {
+      urls[role] = `${scheme}://${shown}:${server.port}`;
+    }
     const facts = {
       urls,
       grpcPorts: Object.fromEntries(this.#grpc?.ports ?? []),

@@ -9,6 +9,7 @@ import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from "../lib/config/exit_codes.ts";
 import { STOP_MS_MAX } from "../lib/config/limits.ts";
 import { DataFolderError } from "../lib/data_folder/data_folder.ts";
 import { ListenError } from "../lib/http/listen.ts";
+import { TlsError } from "../lib/http/server_tls.ts";
 import { LogError } from "../lib/log/event_log.ts";
 import { StoreError } from "../lib/store/event_store.ts";
 import { GatheredOutput } from "../lib/telemetry/gathered_output.ts";
@@ -79,7 +80,8 @@ function isAbort(error: unknown): boolean {
 /** Says why the start failed, and whether trying again can help. */
 function startFailure(error: unknown, logger: Logger): number {
   const known = error instanceof DataFolderError || error instanceof ListenError ||
-    error instanceof LogError || error instanceof StoreError || error instanceof KeyFileError;
+    error instanceof TlsError || error instanceof LogError || error instanceof StoreError ||
+    error instanceof KeyFileError;
   if (!known) {
     logger.fatal({ err: error }, "the start failed");
     return EXIT_FAILED;
@@ -94,6 +96,7 @@ const NO_RESTART_HELPS = new Set([
   "RTA_DATA_IN_USE",
   "RTA_DATA_UNUSABLE",
   "RTA_PORT_UNAVAILABLE",
+  "RTA_TLS_UNUSABLE",
   "RTA_LOG_PARTITIONS_CHANGED",
   "RTA_LOG_CORRUPT",
 ]);

@@ -23,6 +23,12 @@ export interface KafkaConfig extends Omit<KafkaLogSettings, "clientId"> {
   readonly waitSeconds: number;
 }
 
+/** Files in PEM that ports are served with. */
+export interface TlsConfig {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 /** The settings of one process. */
 export interface Config {
   readonly host: string;
@@ -30,6 +36,8 @@ export interface Config {
   readonly ports: Readonly<Record<Role, number>>;
   /** Ports for gRPC; the gateway has none. */
   readonly grpcPorts: Readonly<Record<GrpcRole, number>>;
+  /** null = plain text. */
+  readonly tls: TlsConfig | null;
   readonly roles: ReadonlySet<Role>;
   /** As given: relative paths are relative to the working directory. */
   readonly dataFolder: string;
@@ -112,6 +120,7 @@ export function readConfig(
   const values = parseAll(given, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   const config = configOf(values, cores);
+  checkTls(values, given, problems);
   checkRoles(config, given, problems);
   checkKafka(values, given, problems);
   checkPorts(config, problems);
@@ -169,6 +178,7 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
       analytics: values.RTA_ANALYTICS_GRPC_PORT!,
       metrics: values.RTA_METRICS_GRPC_PORT!,
     },
+    tls: tlsOf(values),
     roles: values.RTA_ROLES!,
     dataFolder: values.RTA_DATA!,
     log: values.RTA_LOG!,
@@ -190,6 +200,27 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
     sqlOff: sqlOff(values),
     fault: values.RTA_FAULT,
   };
+}
+
+function tlsOf({ RTA_TLS_CERT: certFile, RTA_TLS_KEY: keyFile }: Values): TlsConfig | null {
+  return certFile === null || keyFile === null ? null : { certFile, keyFile };
+}
+
+/** A certificate has a key; certificates of clients would not be looked at, which is worse than no. */
+function checkTls(values: Values, given: Environment, problems: ConfigProblem[]): void {
+  const refuse = (variable: VariableName, message: string) =>
+    problems.push({ variable, value: given[variable] ?? "", message });
+  if ((values.RTA_TLS_CERT === null) !== (values.RTA_TLS_KEY === null)) {
+    const missing = values.RTA_TLS_CERT === null ? "RTA_TLS_CERT" : "RTA_TLS_KEY";
+    refuse(missing, "give RTA_TLS_CERT and RTA_TLS_KEY together");
+  }
+  if (values.RTA_TLS_CLIENT_CA !== null) {
+    refuse(
+      "RTA_TLS_CLIENT_CA",
+      "leave it out: the ports can't ask clients for certificates (Deno.listenTls and Deno.serve " +
+        "have no such option); put a proxy that does in front",
+    );
+  }
 }
 
 /** Without keys, SQL is for those at this machine; with keys, for admins. */

@@ -45,6 +45,7 @@ Deno.test("readConfig() gives the documented defaults when nothing is set", () =
     },
     sqlOff: null,
     fault: null,
+    tls: null,
     unknownVariables: [],
   });
 });

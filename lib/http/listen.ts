@@ -3,6 +3,7 @@
  */
 import { DRAIN_MS_MAX } from "../config/limits.ts";
 import type { Handler } from "./app.ts";
+import type { ServerTls } from "./server_tls.ts";
 
 /** A port cannot be opened. */
 export class ListenError extends Error {
@@ -18,6 +19,8 @@ export interface ListenOptions {
   /** 0 = any free port. */
   readonly port: number;
   readonly handler: Handler;
+  /** Default: plain text. */
+  readonly tls?: ServerTls | null;
 }
 
 /** An open port. */
@@ -34,10 +37,11 @@ export interface HttpServer {
 
 /** @throws {ListenError} when the port is taken or not permitted */
 export function listen(options: ListenOptions): HttpServer {
-  const { host, port, handler } = options;
+  const { host, port, handler, tls } = options;
+  const secret = tls ? { cert: tls.certificate, key: tls.key } : {};
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
-    server = Deno.serve({ hostname: host, port, onListen: () => {} }, handler);
+    server = Deno.serve({ hostname: host, port, ...secret, onListen: () => {} }, handler);
   } catch (cause) {
     throw new ListenError(messageOf(cause, host, port), { cause });
   }

@@ -10,14 +10,9 @@ import {
   H2_PREFACE_MS_MAX,
 } from "../config/grpc_limits.ts";
 import { ListenError } from "../http/listen.ts";
+import type { ServerTls } from "../http/server_tls.ts";
 import { Http2Connection } from "./connection.ts";
 import type { Http2Stream } from "./stream.ts";
-
-/** Certificates in PEM. */
-export interface ServerTls {
-  readonly certificate: string;
-  readonly key: string;
-}
 
 export interface Http2ServerOptions {
   readonly host: string;
