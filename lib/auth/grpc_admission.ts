@@ -9,6 +9,8 @@ import { grpcRule, type RouteRule } from "./route_rules.ts";
 /** A call that was let in. */
 export interface AdmittedCall {
   readonly project: string;
+  /** Id of the key that was given, for the log; null = none. */
+  readonly keyId: string | null;
   /** What may be stored for it; null = any number of events. */
   readonly quota: Quota | null;
   /** Has `stop` called when the caller's key or token ends before the call. To be called once. */
@@ -21,6 +23,7 @@ const nothing = () => {};
 /** Who asks what is open to everybody; it acts on no project. */
 const OPEN_CALL: AdmittedCall = {
   project: DEFAULT_PROJECT,
+  keyId: null,
   quota: null,
   whileGood: nothing,
   end: nothing,
@@ -39,11 +42,12 @@ export async function admitCall(
   if (rule === null) return OPEN_CALL;
   const principal = await access.authenticate({ get: header });
   requireScope(principal, rule.scope);
-  const { project, quota } = principal;
+  const { project, keyId, quota } = principal;
   const release = placeOf(rule, quota);
   let unwatch = nothing;
   return {
     project,
+    keyId,
     quota,
     whileGood: (stop) => unwatch = access.whileGood(principal, stop),
     end() {

@@ -5,7 +5,7 @@
  * A question holds its place until it is answered, a stream until its body ends. Streams over
  * WebSockets have no body; whoever serves them says when one is closed (`socketClosed`).
  */
-import { type Admission, type Admitted } from "../http/admission.ts";
+import type { Admission, Admitted, LoggedCaller } from "../http/admission.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Access } from "./access.ts";
 import { type Principal, requireScope } from "./principal.ts";
@@ -38,6 +38,10 @@ export class HttpAdmission implements Admission {
     const judged = this.#access.authenticate(request.headers);
     if (judged instanceof Promise) return judged.then((who) => this.#let(request, rule, who));
     return this.#let(request, rule, judged);
+  }
+
+  callerOf(request: Request): LoggedCaller | null {
+    return request === this.#last ? this.#lastPrincipal : this.#principals.get(request) ?? null;
   }
 
   /** Who asked. */

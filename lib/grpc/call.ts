@@ -141,7 +141,7 @@ export async function serveCall(
     if (entered) gate.leave();
     const durationMs = performance.now() - startedMs;
     metrics.grpcMeter.end(role, path, statusName(code), durationMs / 1_000);
-    logCall(logger, { requestId, path, code, durationMs, failure });
+    logCall(logger, { requestId, path, code, admitted, durationMs, failure });
   }
 }
 
@@ -255,18 +255,22 @@ interface EndedCall {
   readonly requestId: string;
   readonly path: string;
   readonly code: StatusCode;
+  readonly admitted: AdmittedCall | null;
   readonly durationMs: number;
   readonly failure: unknown;
 }
 
 /** One line a call: calls that went well at debug, as direct routes of HTTP. */
-function logCall(logger: Logger, { requestId, path, code, durationMs, failure }: EndedCall): void {
+function logCall(logger: Logger, ended: EndedCall): void {
+  const { requestId, path, code, admitted, durationMs, failure } = ended;
   const level = failure !== null ? "error" : code === Status.OK ? "debug" : "info";
   if (!logger.isLevelEnabled(level)) return;
   const line = {
     request_id: requestId,
     method: path,
     code: statusName(code),
+    project: admitted?.project,
+    key: admitted?.keyId ?? undefined,
     duration_ms: Math.round(durationMs * 1_000) / 1_000,
   };
   if (failure !== null) logger.error({ ...line, err: failure }, "call failed");

@@ -6,6 +6,7 @@
  *     error   failures of the server, with the error
  */
 import { PATH_LOGGED_CHARS_MAX } from "../config/limits.ts";
+import type { LoggedCaller } from "./admission.ts";
 import type { Logger } from "../telemetry/logger.ts";
 
 /** An answered request. */
@@ -19,6 +20,8 @@ export interface AnsweredRequest {
   readonly durationMs: number | undefined;
   /** Whether machines send such requests all the time. */
   readonly isProbe: boolean;
+  /** Who asked; null = it was not known. */
+  readonly caller: LoggedCaller | null;
   /** What was thrown where the server is at fault, else null. */
   readonly failure: unknown;
 }
@@ -34,6 +37,8 @@ export function logAnswer(logger: Logger, answered: AnsweredRequest): void {
     method: answered.method,
     path: shortened(answered.path),
     status,
+    project: answered.caller?.project,
+    key: answered.caller?.keyId ?? undefined,
     duration_ms: durationMs === undefined ? undefined : Math.round(durationMs * 1000) / 1000,
   };
   if (failure !== null) logger.error({ ...line, err: failure }, "request failed");

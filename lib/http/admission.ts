@@ -12,10 +12,19 @@ export interface Admitted {
   answered(response: Response): Response;
 }
 
+/** Who asked, for the log; a key is named by its id and never shown. */
+export interface LoggedCaller {
+  readonly project: string;
+  /** Null = no key was given. */
+  readonly keyId: string | null;
+}
+
 export interface Admission {
   /**
    * Judges a request before anything of it is read. Null = it is let in and nothing is left to do.
    * @throws {ProblemError} when it is not let in; a promise rejects with it
    */
   admit(request: Request, path: string): Admitted | null | Promise<Admitted | null>;
+  /** Who asked; null = nobody was let in, or nobody had to be. */
+  callerOf(request: Request): LoggedCaller | null;
 }

@@ -100,7 +100,8 @@ export function createHandler(options: HandlerOptions): Handler {
       const durationMs = startedMs === 0 ? undefined : performance.now() - startedMs;
       const { method } = request;
       const isProbe = direct !== undefined || PROBE_PATHS.has(path);
-      logAnswer(logger, { requestId, method, path, status, durationMs, isProbe, failure });
+      const caller = admission?.callerOf(request) ?? null;
+      logAnswer(logger, { requestId, method, path, status, durationMs, isProbe, caller, failure });
     }
     return response;
   };

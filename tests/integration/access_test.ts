@@ -96,6 +96,22 @@ Deno.test("keys required: a key may do what its scopes say, and nobody needs one
     ) {
       assert.equal((await get(url)).status, 200, url);
     }
+    const logged = await server.waitForEntry("request");
+    assert.ok(!JSON.stringify(logged).includes(good));
+    const line = await waitUntil(
+      () => server.entries.find(({ path, status }) => path === "/v1/keys" && status === 403),
+      {
+        what: "the line of a refused request",
+      },
+    );
+    // Who was refused had no place to act on; who was let in is named by project and key id.
+    assert.equal(line.project, undefined);
+    await get(`${gateway}/v1/analytics/summary`, { "x-api-key": reader });
+    const asked = await waitUntil(
+      () => server.entries.find(({ path }) => path === "/v1/analytics/summary"),
+      { what: "the line of a question" },
+    );
+    assert.deepEqual([asked.project, asked.key], ["shop", reader.slice(4, 16)]);
     using health = await TestGrpcClient.connect("grpc.health.v1.Health", grpcPortOf(server));
     await health.call("Check", { service: "" });
     assert.equal(await server.stop(), 0);

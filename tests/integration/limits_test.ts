@@ -37,6 +37,27 @@ Deno.test("limits: events a second are refused beyond, told before, and stored n
   assert.equal(await server.stop(), 0);
 });
 
+Deno.test("limits: a question beyond the limit is refused while another is answered, and not after", async () => {
+  await using server = await startServer({ env: { RTA_LIMIT_QUERIES: "1" } });
+  const { gateway } = server.urls;
+  const ask = () => get(`${gateway}/v1/analytics/summary`);
+  // As long as the statement may take: it does not end by itself.
+  const sql =
+    "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE (a.range * b.range) % 7 = 1";
+  const slow = post(`${gateway}/v1/sql`, { sql, timeout_seconds: 5 });
+  const refused = await waitUntil(async () => {
+    const answer = await ask();
+    return answer.status === 429 ? answer : null;
+  }, { what: "a refused question" });
+  assert.equal(refused.json.code, "rate_limited");
+  assert.match(refused.json.detail, /1 queries at the same time/);
+  assert.equal((await post(`${server.urls.ingestion}/events`, EVENT)).status, 200);
+  const { status, text } = await slow;
+  assert.ok(status === 504 || status === 422 || status === 400, text);
+  assert.equal((await ask()).status, 200);
+  assert.equal(await server.stop(), 0);
+});
+
 Deno.test("limits: a stream's place is free again when it is left, over SSE, WebSocket and gRPC", async () => {
   await using server = await startServer({ env: { RTA_LIMIT_STREAMS: "1" } });
   const url = `${server.urls.gateway}/v1/live?window_seconds=1`;
