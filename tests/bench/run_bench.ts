@@ -19,6 +19,7 @@ import type { BenchContext, BenchRow, BenchStudy } from "./bench_study.ts";
 import { terminalTable, withRows } from "./bench_table.ts";
 import { describeCommit, describeMachine, measureFsyncMs } from "./machine.ts";
 import { eventBatchesStudy } from "./event_batches_study.ts";
+import { grpcStudy } from "./grpc_study.ts";
 import { freshnessStudy } from "./freshness_study.ts";
 import { kafkaBacklogStudy } from "./kafka_backlog_study.ts";
 import { kafkaIngestStudy } from "./kafka_ingest_study.ts";
@@ -33,6 +34,7 @@ const DOCUMENT = join(ROOT, "docs", "BENCHMARKS.md");
 const STUDIES: readonly BenchStudy[] = [
   singleEventsStudy,
   eventBatchesStudy,
+  grpcStudy,
   backlogStudy,
   freshnessStudy,
   liveStudy,
