@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { SignJWT } from "jose";
 import type { AccessConfig } from "../config/access_config.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -124,6 +125,32 @@ Deno.test("Access refuses what is no right key, and does not tell whether its id
       /differ/,
     );
     assert.match(refusal(scene, {}), /send an API key/);
+  }));
+
+Deno.test("Access lets nobody in by any other text than the key, and answers each with a refusal", () =>
+  withAccess({}, async (scene) => {
+    const { key } = await scene.key();
+    const near = fc.record({ at: fc.nat(55), put: fc.string({ maxLength: 3 }), cut: fc.nat(3) })
+      .map(({ at, put, cut }) => key.slice(0, at) + put + key.slice(at + cut));
+    const text = fc.oneof(fc.string(), fc.string({ unit: "binary" }), near, fc.constant(key));
+    const form = fc.constantFrom("", "Bearer ", "bearer  ", "Bearer\t", "Basic ", "Bearer Bearer ");
+    const headers = fc.record({
+      "x-api-key": fc.option(text, { nil: undefined }),
+      authorization: fc.option(fc.tuple(form, text).map((parts) => parts.join("")), {
+        nil: undefined,
+      }),
+    });
+    fc.assert(
+      fc.property(headers, (given) => {
+        const { "x-api-key": asKey, authorization } = given;
+        const bearer = authorization === undefined ? null : /^bearer +(\S+)$/i.exec(authorization);
+        const isRight = (asKey ?? bearer?.[1]) === key &&
+          (asKey === undefined || authorization === undefined || bearer?.[1] === key);
+        if (!isRight) return void refusal(scene, given as Record<string, string>);
+        assert.equal((ask(scene, given as Record<string, string>) as Principal).project, "shop");
+      }),
+      { numRuns: 5_000 },
+    );
   }));
 
 Deno.test("Access ends a key at its time, at its revocation and after its overlap, though remembered", () =>

@@ -50,7 +50,7 @@ export async function changeKeyFile<T extends { readonly book: KeyBook }>(
   void lock;
   const before = readKeyFile(path);
   const made = change(before);
-  if (made.book !== before) writeBook(path, made.book);
+  if (made.book !== before) await writeBook(path, made.book);
   return made;
 }
 
@@ -92,24 +92,23 @@ async function lockFile(path: string): Promise<Disposable> {
   }
 }
 
-/** The new file is whole on disk before it takes the place of the old one. */
-function writeBook(path: string, book: KeyBook): void {
+/**
+ * The new file is whole on disk before it takes the place of the old one. The waits for the disk are
+ * not this thread's: servers write last uses while they answer.
+ */
+async function writeBook(path: string, book: KeyBook): Promise<void> {
   const temporary = `${path}.new`;
   try {
     {
       const bytes = new TextEncoder().encode(`${JSON.stringify(book, null, 2)}\n`);
-      using file = Deno.openSync(temporary, {
-        create: true,
-        write: true,
-        truncate: true,
-        mode: 0o600,
-      });
-      for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-      file.syncSync();
+      const options = { create: true, write: true, truncate: true, mode: 0o600 };
+      using file = await Deno.open(temporary, options);
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      await file.sync();
     }
-    Deno.renameSync(temporary, path);
-    using folder = Deno.openSync(folderOf(path));
-    folder.syncSync();
+    await Deno.rename(temporary, path);
+    using folder = await Deno.open(folderOf(path));
+    await folder.sync();
   } catch (cause) {
     throw new KeyFileError(`the key file ${path} can't be written: ${detailOf(cause)}`, { cause });
   }
