@@ -15,6 +15,8 @@ const COMPRESS_BYTES_MIN = 1_024;
 /** Where bytes come from: Http2Stream. */
 export interface ChunkSource {
   read(): Promise<Uint8Array | null>;
+  /** What read() would give at once; most messages are here when they are asked for. */
+  readNow?(): Uint8Array | undefined;
 }
 
 export interface MessageReaderOptions {
@@ -114,12 +116,16 @@ export class MessageReader {
   }
 
   async #more(late: LateMessage | null): Promise<boolean> {
-    const reading = this.#source.read();
-    const chunk = await (late === null ? reading : late.before(reading));
+    const chunk = this.#source.readNow?.() ?? await this.#wait(late);
     if (chunk === null) return false;
     this.#chunks.push(chunk);
     this.#hold(this.#chunks.bytes);
     return true;
+  }
+
+  #wait(late: LateMessage | null): Promise<Uint8Array | null> {
+    const reading = this.#source.read();
+    return late === null ? reading : late.before(reading);
   }
 
   #hold(bytes: number): void {

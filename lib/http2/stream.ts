@@ -87,14 +87,18 @@ export class Http2Stream {
     return this.#headers;
   }
 
+  /** The next data of the peer if it is here already. */
+  readNow(): Uint8Array | undefined {
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) this.#giveRoom(chunk.length);
+    return chunk;
+  }
+
   /** The next data of the peer; null = it has ended. Throws StreamReset. */
   async read(): Promise<Uint8Array | null> {
     while (true) {
-      const chunk = this.#chunks.shift();
-      if (chunk !== undefined) {
-        this.#giveRoom(chunk.length);
-        return chunk;
-      }
+      const chunk = this.readNow();
+      if (chunk !== undefined) return chunk;
       // An answer that is whole stays so when the peer then says that it reads no more.
       const isWhole = this.remoteEnded && (this.#reset?.code ?? NO_ERROR) === NO_ERROR;
       if (isWhole) return null;
