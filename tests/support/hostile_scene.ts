@@ -87,7 +87,7 @@ export class Bystander {
   }
 }
 
-/** Looks at a process's memory until it is disposed of. */
+/** Looks at a process's memory until end(), which comes before the process's own. */
 export class MemoryWatch implements Disposable {
   readonly #pid: number;
   readonly #before: number;
@@ -100,8 +100,9 @@ export class MemoryWatch implements Disposable {
     this.#timer = setInterval(() => this.#look(), 100);
   }
 
-  /** By how much the process has grown at most, bytes. */
-  get growth(): number {
+  /** Looks once more and then no longer; gives by how much the process has grown at most, bytes. */
+  end(): number {
+    this[Symbol.dispose]();
     this.#look();
     return this.#peak - this.#before;
   }
@@ -117,8 +118,7 @@ export class MemoryWatch implements Disposable {
 
 function residentBytes(pid: number): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  // A process that has just ended has none.
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1_024;
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1_024;
 }
 
 /**
