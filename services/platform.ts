@@ -244,8 +244,10 @@ export class Platform implements Served {
       onPulse: (shard, kind, frame) => this.#streams.take(shard, kind, frame),
       liveOrders: () => this.#streams.orders(),
       // A partition's first frame may be here before the word that it runs, which it then is not told
-      // again: it is expected from the moment in which it is assigned.
-      onOwned: () => consumer.keep([...pool.owned, ...pool.awaited]),
+      // again: it is expected from the moment in which it is assigned. Of the embedded log all are.
+      onOwned: () => {
+        if (kind === "kafka") consumer.keep([...pool.owned, ...pool.awaited]);
+      },
       onReplaced: (shard, code, message) => {
         this.#metrics.shardRestarts.inc();
         logger.error({ shard, code, detail: message }, "a shard failed and is replaced");
