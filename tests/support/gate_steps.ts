@@ -1,10 +1,9 @@
 /**
  * The steps of the gate, in the order in which they are quickest to say what is wrong.
  *
- * Tests are grouped by what they need. Unit, contract and integration tests run two files at a time:
- * they wait for servers and disks more than they compute. Those that measure, or kill what others
- * use, run one after the other and alone. A test file that is in no group's folder counts as a unit
- * test: no file can be forgotten.
+ * Tests are grouped by what they need. Unit tests run two files at a time; the others open ports,
+ * start processes or measure, so they run one after the other and alone. A test file that is in no
+ * group's folder counts as a unit test: no file can be forgotten.
  */
 
 /** One step: a Deno command, and whether its result is one verdict or a count of tests. */
@@ -30,9 +29,6 @@ const testFolders: Record<string, string> = {
 
 /** Names of all steps; a group of tests has a step only while it has tests. */
 export const STEP_NAMES = ["fmt", "lint", "check", "pure", "unit", ...Object.keys(testFolders)];
-
-/** Groups whose files run two at a time. */
-const parallelGroups = new Set(["unit", "contract", "integration"]);
 
 const pureFolder = /^lib\/(event|rollup|sketch|query|ring)\//;
 
@@ -62,7 +58,7 @@ export function gateSteps(
   ];
   for (const [group, files] of Object.entries(groupTests(paths.filter(isTest)))) {
     if (files.length === 0) continue;
-    const parallel = parallelGroups.has(group) ? ["--parallel"] : [];
+    const parallel = group === "unit" ? ["--parallel"] : [];
     steps.push({
       name: group,
       // Types are the business of the step `check`.
