@@ -14,6 +14,8 @@ const PARTITIONS = 8;
 const RECORDS = "single";
 const P50_MS_MAX = 30;
 const P99_MS_MAX = 120;
+/** A broker's JVM, just started, needs seconds of this load until its code is compiled. */
+const WARM_UP_MS = 15_000;
 
 export const kafkaVisibleStudy: BenchStudy = {
   cases: ["kafka-visible"],
@@ -31,7 +33,7 @@ export const kafkaVisibleStudy: BenchStudy = {
           (server) =>
             underLoad(server.urls.ingestion, async () => {
               visible.push(await probeSummary(server.urls, context.settings.probes));
-            }),
+            }, WARM_UP_MS),
         );
         const [p50, p99] = [0.5, 0.99].map((q) => quantile(visible[run], q).toFixed(1));
         context.say(
