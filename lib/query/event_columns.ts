@@ -2,19 +2,9 @@
  * Columns of an event as exports and SQL show it, in order: the canonical event (docs/EVENTS.md) and
  * when it was received.
  */
+import { FIELD_NAMES } from "./filter/filter.ts";
 
-export const EVENT_COLUMNS = [
-  "id",
-  "user_id",
-  "session_id",
-  "type",
-  "category",
-  "timestamp",
-  "received_at",
-  "source",
-  "amount",
-  "properties",
-] as const;
+export const EVENT_COLUMNS = [...FIELD_NAMES, "properties"] as const;
 
 export type EventColumn = typeof EVENT_COLUMNS[number];
 

@@ -2,11 +2,9 @@
  * What `rta dlq` asks of a running platform, by its REST API, as anyone could with curl. An answer
  * of 429 or 503 is waited out and asked for again; replaying and dropping twice does no harm.
  */
-import { IMPORT_ATTEMPTS_MAX, IMPORT_RETRY_MS_MAX } from "../../lib/config/limits.ts";
-import { waitUnlessAborted } from "../../lib/wait/abortable_wait.ts";
 import { platformAddress } from "../../lib/import/send_events.ts";
+import { askPlatform, type PlatformOptions } from "./ask_platform.ts";
 
-const SECOND_MS = 1_000;
 const PATH = "/v1/dead-letters";
 
 /** What is wanted can't be had; the message is meant for the person at the terminal. */
@@ -62,22 +60,13 @@ export interface AnsweredReplay {
   readonly next_page_token: string;
 }
 
-export interface DlqClientOptions {
-  /** Address of the gateway's or the analytics port. */
-  readonly url: string;
-  readonly apiKey?: string;
-  readonly signal: AbortSignal;
-  /** Told before a request is sent again: why. */
-  readonly onRetry: (reason: string) => void;
-}
-
 /** Every method throws DlqError, or the signal's reason when that aborts first. */
 export class DlqClient {
-  readonly #options: DlqClientOptions;
+  readonly #options: PlatformOptions;
   readonly #address: string;
 
   /** @throws ImportError when the address is none */
-  constructor(options: DlqClientOptions) {
+  constructor(options: PlatformOptions) {
     this.#options = options;
     this.#address = `${platformAddress(options.url)}${PATH}`;
   }
@@ -101,47 +90,19 @@ export class DlqClient {
   }
 
   async #ask<Answer>(path: string, body?: Readonly<Record<string, unknown>>): Promise<Answer> {
-    const { signal, onRetry } = this.#options;
-    for (let attempt = 1;; attempt++) {
-      const response = await this.#fetch(path, body);
-      const text = await response.text();
-      if (response.ok) return answerOf<Answer>(text, this.#address);
-      const { status } = response;
-      const detail = detailOf(text);
-      if ((status !== 429 && status !== 503) || attempt === IMPORT_ATTEMPTS_MAX) {
-        throw new DlqError(
-          status === 404 ? detail : `${this.#address} answered ${status}: ${detail}`,
-        );
-      }
-      onRetry(`${status} ${detail}`);
-      const seconds = Number(response.headers.get("retry-after") ?? 1);
-      const waitMs = Math.min((seconds >= 0 ? seconds : 1) * SECOND_MS, IMPORT_RETRY_MS_MAX);
-      await waitUnlessAborted(waitMs, signal);
-    }
-  }
-
-  async #fetch(path: string, body?: Readonly<Record<string, unknown>>): Promise<Response> {
-    const { apiKey, signal } = this.#options;
-    const headers = new Headers(apiKey === undefined ? {} : { "x-api-key": apiKey });
-    if (body !== undefined) headers.set("content-type", "application/json");
-    try {
-      return await fetch(`${this.#address}${path}`, {
-        method: body === undefined ? "GET" : "POST",
-        headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
-        redirect: "manual",
-        signal,
-      });
-    } catch (cause) {
-      signal.throwIfAborted();
-      const why = cause instanceof Error ? (cause.cause ?? cause) : cause;
-      const message = why instanceof Error ? why.message : String(why);
-      throw new DlqError(
-        `nothing answers at ${this.#options.url} (${message}); start the platform with ` +
-          "`make run`, or give its address with --url",
-        { cause },
-      );
-    }
+    const response = await askPlatform(this.#options, {
+      address: `${this.#address}${path}`,
+      body,
+      Failure: DlqError,
+      refusal: (status, text) => {
+        const detail = detailOf(text);
+        return {
+          retry: `${status} ${detail}`,
+          end: status === 404 ? detail : `${this.#address} answered ${status}: ${detail}`,
+        };
+      },
+    });
+    return answerOf<Answer>(await response.text(), this.#address);
   }
 }
 

@@ -2,11 +2,9 @@
  * What `rta query` asks of a running platform, by its REST API, as anyone could with curl. An answer
  * of 429 or 503 is waited out and asked for again. A refusal keeps its code and its place.
  */
-import { IMPORT_ATTEMPTS_MAX, IMPORT_RETRY_MS_MAX } from "../../lib/config/limits.ts";
 import { platformAddress } from "../../lib/import/send_events.ts";
-import { waitUnlessAborted } from "../../lib/wait/abortable_wait.ts";
+import { askPlatform, type PlatformOptions } from "./ask_platform.ts";
 
-const SECOND_MS = 1_000;
 const DETAIL_CHARS_MAX = 500;
 
 /** What is wanted can't be had; the message is meant for the person at the terminal. */
@@ -29,22 +27,13 @@ export interface QueryRequest {
 /** A JSON object of an answer. */
 export type Json = Readonly<Record<string, unknown>>;
 
-export interface QueryClientOptions {
-  /** Address of the gateway's or the analytics port. */
-  readonly url: string;
-  readonly apiKey?: string;
-  readonly signal: AbortSignal;
-  /** Told before a request is sent again: why. */
-  readonly onRetry: (reason: string) => void;
-}
-
 /** Every method throws QueryError, or the signal's reason when that aborts first. */
 export class QueryClient {
-  readonly #options: QueryClientOptions;
+  readonly #options: PlatformOptions;
   readonly #address: string;
 
   /** @throws ImportError when the address is none */
-  constructor(options: QueryClientOptions) {
+  constructor(options: PlatformOptions) {
     this.#options = options;
     this.#address = platformAddress(options.url);
   }
@@ -71,50 +60,22 @@ export class QueryClient {
   }
 
   /** The response of a question that was taken, its body not yet read. */
-  async open(request: QueryRequest, accept: string, headers: Json = {}): Promise<Response> {
-    const { signal, onRetry } = this.#options;
-    for (let attempt = 1;; attempt++) {
-      const response = await this.#fetch(request, { accept, ...headers as Record<string, string> });
-      if (response.ok) return response;
-      const { status } = response;
-      const reason = refusalText(status, await response.text());
-      if ((status !== 429 && status !== 503) || attempt === IMPORT_ATTEMPTS_MAX) {
-        throw new QueryError(reason);
-      }
-      onRetry(reason);
-      const seconds = Number(response.headers.get("retry-after") ?? 1);
-      const waitMs = Math.min((seconds >= 0 ? seconds : 1) * SECOND_MS, IMPORT_RETRY_MS_MAX);
-      await waitUnlessAborted(waitMs, signal);
-    }
-  }
-
-  async #fetch(
+  open(
     { path, parameters = {}, body }: QueryRequest,
-    sent: Readonly<Record<string, string>>,
+    accept: string,
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<Response> {
-    const { apiKey, signal, url } = this.#options;
-    const headers = new Headers(sent);
-    if (apiKey !== undefined) headers.set("x-api-key", apiKey);
-    if (body !== undefined) headers.set("content-type", "application/json");
     const query = new URLSearchParams(parameters).toString();
-    try {
-      return await fetch(`${this.#address}${path}${query === "" ? "" : `?${query}`}`, {
-        method: body === undefined ? "GET" : "POST",
-        headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
-        redirect: "manual",
-        signal,
-      });
-    } catch (cause) {
-      signal.throwIfAborted();
-      const why = cause instanceof Error ? (cause.cause ?? cause) : cause;
-      const message = why instanceof Error ? why.message : String(why);
-      throw new QueryError(
-        `nothing answers at ${url} (${message}); start the platform with \`make run\`, or give ` +
-          "its address with --url",
-        { cause },
-      );
-    }
+    return askPlatform(this.#options, {
+      address: `${this.#address}${path}${query === "" ? "" : `?${query}`}`,
+      headers: { accept, ...headers },
+      body,
+      Failure: QueryError,
+      refusal(status, text) {
+        const reason = refusalText(status, text);
+        return { retry: reason, end: reason };
+      },
+    });
   }
 }
 
