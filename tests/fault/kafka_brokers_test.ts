@@ -9,6 +9,7 @@ import { someTime } from "../support/deadline.ts";
 import { type KafkaBroker, startKafkaBroker } from "../support/kafka_broker.ts";
 import { EVENTS_MIN, KafkaScene } from "../support/kafka_scene.ts";
 import { sharedKafka } from "../support/kafka_shared.ts";
+import { residentBytes } from "../support/process_memory.ts";
 
 const ROUNDS = 2;
 /**
@@ -84,9 +85,3 @@ Deno.test(kafka.test("serve refuses events while the broker is away, and recover
   for (const bytes of grown) assert.ok(bytes <= GROWTH_BYTES_MAX, `grown by ${bytes} bytes`);
   await scene.finish(consumer);
 }));
-
-/** Memory that a process has in use, bytes. */
-function residentBytes(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
-}

@@ -1,10 +1,12 @@
 /** SQL over real servers: answers beside an oracle, limits, attacks, and all else going on. */
 import assert from "node:assert/strict";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { SQL_PROCESS_BYTES_MAX } from "../../lib/config/export_limits.ts";
 import { sqlCommand } from "../../services/commands/sql_command.ts";
 import { capturedIo } from "../support/captured_io.ts";
 import { waitUntil } from "../support/deadline.ts";
 import { madeEvents, sendEvents } from "../support/export_scene.ts";
+import { peakBytes } from "../support/process_memory.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { closedStatements, ENDLESS, MEMORY_HOGS } from "../support/sql_attacks.ts";
 
@@ -121,10 +123,13 @@ Deno.test("SQL lets no attack through, and the server goes on", async () => {
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["secret.txt"]);
     const rows = await ask(server, "SELECT i FROM range(100001) t(i)");
     assert.deepEqual([rows.status, rows.body.code], [422, "result_too_large"]);
+    const peakBefore = peakBytes(server.pid);
     for (const sql of MEMORY_HOGS.slice(0, 3)) {
       const { status, body } = await ask(server, sql);
       assert.deepEqual([status, body.code, body.field], [422, "resources_exceeded", "sql"], sql);
     }
+    const grown = peakBytes(server.pid) - peakBefore;
+    assert.ok(grown < SQL_PROCESS_BYTES_MAX / 4, `the server itself took ${grown} bytes`);
     assert.deepEqual((await ask(server, "SELECT count(*) FROM events")).body.rows, [[300]]);
     const health = await fetch(`${server.urls.gateway}/health`);
     assert.equal((await health.json()).status, "healthy");

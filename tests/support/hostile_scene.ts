@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { waitUntil } from "./deadline.ts";
 import { grpcPortOf, TestGrpcClient } from "./grpc_client.ts";
+import { residentBytes } from "./process_memory.ts";
 import type { TestServer } from "./server.ts";
 
 /** Most that the server may grow by while it is attacked, bytes. */
@@ -114,11 +115,6 @@ export class MemoryWatch implements Disposable {
   #look(): void {
     this.#peak = Math.max(this.#peak, residentBytes(this.#pid));
   }
-}
-
-function residentBytes(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1_024;
 }
 
 /**
