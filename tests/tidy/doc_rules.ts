@@ -50,6 +50,29 @@ export function makeTargets(makefile: string): Set<string> {
   return new Set([...makefile.matchAll(/^([a-z][a-z0-9-]*):.*?## \S/gm)].map((match) => match[1]));
 }
 
+/** A `deno task` as deno.json has it. */
+export interface Task {
+  readonly description?: string;
+  readonly command?: string;
+}
+
+/**
+ * Where `deno task` and `make help` do not list the same: each task runs the target of its name, so
+ * that what a target does is written once.
+ */
+export function unequalTasks(tasks: Readonly<Record<string, Task>>, makefile: string): Finding[] {
+  const explained = [...makefile.matchAll(/^([a-z][a-z0-9-]*):.*?## (\S.*)$/gm)];
+  const targets = new Map(explained.map(([, name, description]) => [name, description]));
+  return [...new Set([...targets.keys(), ...Object.keys(tasks)])].flatMap((name) => {
+    const { description, command } = tasks[name] ?? {};
+    const isEqual = targets.has(name) && description === targets.get(name);
+    if (isEqual && command === `make ${name}`) return [];
+    const mend = `in tasks of deno.json and in the Makefile have ${name} with one description; ` +
+      `its command is \`make ${name}\``;
+    return [{ path: "deno.json", line: 1, what: `the task ${name} is not its make target`, mend }];
+  });
+}
+
 /** Targets that `make help` would not list. */
 export function unexplainedTargets({ path, text }: SourceFile): Finding[] {
   const explained = makeTargets(text);

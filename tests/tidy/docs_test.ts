@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import {
   brokenLinks,
   makeTargets,
+  type Task,
   undocumentedPackages,
+  unequalTasks,
   unexplainedTargets,
   unknownTargets,
 } from "./doc_rules.ts";
@@ -33,6 +35,19 @@ Deno.test("unexplainedTargets() finds a target when help would not list it", () 
   const makefile = "A := 1\nrun: setup ## Start it\n\techo\nhidden:\n\techo\n";
   assert.deepEqual(lines(unexplainedTargets(file("Makefile", makefile))), [4]);
   assert.deepEqual([...makeTargets(makefile)], ["run"]);
+});
+
+Deno.test("unequalTasks() finds a task or a target that is not the other's", () => {
+  const makefile = "run: setup ## Start it\n\techo\nstop: ## Stop it\n\techo\n";
+  const run = { description: "Start it", command: "make run" };
+  const stop = { description: "Stop it", command: "make stop" };
+  const unequal = (tasks: Record<string, Task>) =>
+    unequalTasks(tasks, makefile).map(({ what }) => what.split(" ")[2]);
+  assert.deepEqual(unequal({ run, stop }), []);
+  assert.deepEqual(unequal({ run }), ["stop"]);
+  assert.deepEqual(unequal({ run, stop, test: { command: "make test" } }), ["test"]);
+  assert.deepEqual(unequal({ run, stop: { ...stop, command: "kill" } }), ["stop"]);
+  assert.deepEqual(unequal({ run: { ...run, description: "" }, stop }), ["run"]);
 });
 
 Deno.test("undocumentedPackages() finds a package without a row and a row without a package", () => {
@@ -70,6 +85,11 @@ Deno.test("the tree explains every make target, and names no other", () => {
     ...unexplainedTargets(makefile),
     ...tree.flatMap((file) => unknownTargets(file, targets)),
   ]);
+});
+
+Deno.test("the tree has a deno task for every make target", () => {
+  const { tasks } = JSON.parse(wanted("deno.json").text);
+  assertNoFindings(unequalTasks(tasks, wanted("Makefile").text));
 });
 
 Deno.test("the tree has a row in docs/DEPENDENCIES.md for every package", () => {
