@@ -78,6 +78,9 @@ proto: ## Compile proto/ for reflection; wants npm, for buf
 		@bufbuild/buf@1.74.0 && .cache/buf/node_modules/.bin/buf build proto \
 		--as-file-descriptor-set -o proto/descriptors.binpb
 
+docs: setup ## Write docs/ERRORS.md from the lists of codes
+	@$(deno) run --frozen -A scripts/write_error_codes.ts
+
 create-topics: setup ## Create the platform's topics on Kafka (RTA_KAFKA_BROKERS) that are not there
 	@$(topics) create
 
@@ -111,6 +114,6 @@ lint: setup ## Lint every file
 check: setup ## Check the types of every file, and that PURE folders use nothing but the language
 	@$(gate) check pure
 
-.PHONY: help setup run dev proto stop clean health ready lag urls logs example client generate-data create-topics \
+.PHONY: help setup run dev proto docs stop clean health ready lag urls logs example client generate-data create-topics \
 	list-topics kafka-console test test-unit test-integration test-services \
 	bench fmt lint check

@@ -1,6 +1,6 @@
 /**
  * The documents held to the truth: every curl command of them is run, in order, against a server on
- * an empty data folder, and sample answers are compared with the real ones. Tables of reasons,
+ * an empty data folder, and sample answers are compared with the real ones. Tables of
  * metrics and exit codes are compared with the code.
  *
  * A command is a block of `sh` that has the word curl. It has to succeed with a 2xx, unless the
@@ -11,7 +11,6 @@
  */
 import assert from "node:assert/strict";
 import * as exitCodes from "../../lib/config/exit_codes.ts";
-import { REASONS } from "../../lib/event/reasons.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { waitUntil } from "../support/deadline.ts";
 import { type ServerUrls, startServer } from "../support/server.ts";
@@ -187,14 +186,6 @@ function rowsOf(text: string): [string, string][] {
     [, key, cell],
   ) => [key, cell]);
 }
-
-Deno.test("docs/EVENTS.md lists every reason with its status, and no other", () => {
-  const section = read("docs/EVENTS.md").split(/^## /m)
-    .find((part) => part.startsWith("What is refused"));
-  const documented = Object.fromEntries(rowsOf(section ?? ""));
-  const real = Object.entries(REASONS).map(([code, { status }]) => [code, String(status)]);
-  assert.deepEqual(documented, Object.fromEntries(real));
-});
 
 Deno.test("docs/OPERATIONS.md lists every metric, and no other", () => {
   const section = read("docs/OPERATIONS.md").split(/^## /m)
