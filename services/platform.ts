@@ -13,6 +13,7 @@ import {
   shareDataFolder,
 } from "../lib/data_folder/data_folder.ts";
 import type { Handler } from "../lib/http/app.ts";
+import { CrossOrigin } from "../lib/http/cross_origin.ts";
 import { DrainGate } from "../lib/http/drain_gate.ts";
 import { type HttpServer, listen } from "../lib/http/listen.ts";
 import { readServerTls, type ServerTls } from "../lib/http/server_tls.ts";
@@ -289,7 +290,8 @@ export class Platform implements Served {
     const operational = this.#operationalOf(role);
     const { door } = this.#access!;
     const { projectOf, quotaOf } = door;
-    const common = { operational, logger, admission: door };
+    const crossOrigin = new CrossOrigin(this.#config.corsOrigins);
+    const common = { operational, logger, admission: door, crossOrigin };
     const ingest = { acceptor: this.#acceptor!, bodies, projectOf, quotaOf };
     switch (role) {
       case "ingestion":

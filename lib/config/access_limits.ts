@@ -61,3 +61,8 @@ export const RATE_MAX = 1_000_000_000;
 export const CONCURRENT_MAX = 100_000;
 /** What a rate lets through at once after a rest, s of the rate. */
 export const RATE_BURST_SECONDS = 1;
+
+// --- Pages of other origins ------------------------------------------------------------------------
+
+/** How long a browser may keep the answer to a preflight, s; the longest that Chromium does. */
+export const PREFLIGHT_SECONDS = 7_200;

@@ -49,6 +49,8 @@ export interface Config {
   readonly kafka: KafkaConfig | null;
   /** Origin of the analytics role, for a gateway without it; null = in this process. */
   readonly analyticsUrl: string | null;
+  /** Origins whose pages may use the HTTP ports; `*` = all, null = none. */
+  readonly corsOrigins: "*" | ReadonlySet<string> | null;
   /** Shard workers; `min(shards, partitions)` of them get work. */
   readonly shards: number;
   /** Partitions of a data folder that is made now. */
@@ -186,6 +188,7 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
     keepsRows: values.RTA_ROWS === "on",
     kafka,
     analyticsUrl: values.RTA_ANALYTICS_URL,
+    corsOrigins: values.RTA_CORS_ORIGINS,
     shards: shardsGiven ?? Math.min(cores, partitions, 64),
     partitions,
     partitionsGiven: values.RTA_PARTITIONS !== null,

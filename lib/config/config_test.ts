@@ -26,6 +26,7 @@ Deno.test("readConfig() gives the documented defaults when nothing is set", () =
     keepsRows: true,
     kafka: null,
     analyticsUrl: null,
+    corsOrigins: null,
     shards: 2,
     partitions: 4,
     partitionsGiven: false,
@@ -92,6 +93,15 @@ Deno.test("readConfig() names variable, value and what is valid when a value is 
     ["RTA_KAFKA_SESSION_TIMEOUT_MS", "10", /1000 to/],
     ["RTA_KAFKA_SASL", "gssapi", /scram-sha-256/],
     ["RTA_ANALYTICS_URL", "analytics:8083", /http/],
+    ["RTA_CORS_ORIGINS", "https://app.example.com/", /no final slash/],
+    ["RTA_CORS_ORIGINS", "https://app.example.com/path", /no path/],
+    ["RTA_CORS_ORIGINS", "https://App.example.com", /lower case/],
+    ["RTA_CORS_ORIGINS", "https://a.example.com:443", /as browsers write them/],
+    ["RTA_CORS_ORIGINS", "app.example.com", /such as https/],
+    ["RTA_CORS_ORIGINS", "https://*.example.com", /a list of origins/],
+    ["RTA_CORS_ORIGINS", "https://a.example.com,*", /or \* for all/],
+    ["RTA_CORS_ORIGINS", "https://a.example.com,", /with commas between/],
+    ["RTA_CORS_ORIGINS", "null", /a list of origins/],
     ["RTA_STORE", "clickhouse", /duckdb \(clickhouse is not built yet\)/],
     ["RTA_SHARDS", "0", /1 to 64/],
     ["RTA_PARTITIONS", "257", /1 to 256/],
@@ -109,6 +119,16 @@ Deno.test("readConfig() names variable, value and what is valid when a value is 
     assert.ok(problems[0].startsWith(`${variable} ${value} give `), problems[0]);
     assert.match(problems[0], valid);
   }
+});
+
+Deno.test("readConfig() reads origins as all, or as a list", () => {
+  assert.equal(readConfig({ RTA_CORS_ORIGINS: "*" }, {}, 2).corsOrigins, "*");
+  const two = readConfig(
+    { RTA_CORS_ORIGINS: "https://a.example.com, http://localhost:3000" },
+    {},
+    2,
+  );
+  assert.deepEqual(two.corsOrigins, new Set(["https://a.example.com", "http://localhost:3000"]));
 });
 
 Deno.test("readConfig() names every problem at once when there are several", () => {

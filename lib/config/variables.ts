@@ -92,6 +92,17 @@ const rolesSchema = z.string().transform((text, context): ReadonlySet<Role> => {
   return z.NEVER;
 });
 
+const originsSchema = z.string().transform((text, context): "*" | ReadonlySet<string> => {
+  if (text === "*") return text;
+  const origins = text.split(",").map((origin) => origin.trim());
+  // As browsers write it: lower case, no port where it is the scheme's own, no path.
+  const isOrigin = (origin: string) =>
+    /^https?:[^*]+$/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin;
+  if (origins.every(isOrigin)) return new Set(origins);
+  context.issues.push({ code: "custom", message: "no origin", input: text });
+  return z.NEVER;
+});
+
 const hostSchema = z.string().regex(/^(?:[A-Za-z0-9_.-]{1,253}|[0-9A-Fa-f:.%]{2,45})$/);
 
 /** Every variable by its name, in the order of the documentation. */
@@ -257,6 +268,14 @@ export const VARIABLES = {
     valid: "an http:// or https:// address without a path",
     about: "Where a gateway without the role analytics sends its questions",
     schema: z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin),
+  },
+  RTA_CORS_ORIGINS: {
+    preset: "",
+    valid:
+      "a list of origins as browsers write them, such as https://app.example.com (lower case, " +
+      "no path, no final slash), with commas between them, or * for all",
+    about: "Origins whose pages may use the HTTP ports from a browser (CORS); none when missing",
+    schema: originsSchema,
   },
   RTA_SQL: {
     preset: "",

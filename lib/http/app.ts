@@ -16,6 +16,7 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { logAnswer, shortened } from "./access_log.ts";
 import type { Admission, Admitted } from "./admission.ts";
+import type { CrossOrigin } from "./cross_origin.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request_id.ts";
 
@@ -34,6 +35,8 @@ export interface HandlerOptions {
   readonly direct?: Readonly<Record<string, DirectRoute>>;
   /** Who may ask what; everybody everything when missing. */
   readonly admission?: Admission;
+  /** What pages of other origins may; nothing is looked at when missing. */
+  readonly crossOrigin?: CrossOrigin;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -61,7 +64,7 @@ export function createApp(): Hono<AppEnv> {
 
 /** The handler of a role, for Deno.serve. */
 export function createHandler(options: HandlerOptions): Handler {
-  const { service, app, admission, logger, metrics } = options;
+  const { service, app, admission, crossOrigin, logger, metrics } = options;
   const meter = metrics.httpMeter(service);
   const routes = directRoutes(options.direct ?? {});
   // The clock is asked on direct routes only when somebody will read the answer.
@@ -82,7 +85,9 @@ export function createHandler(options: HandlerOptions): Handler {
         // Not awaited without need: a turn of the event loop for each request is not free.
         admitted = judged instanceof Promise ? await judged : judged;
       }
-      if (direct === undefined) response = await app.fetch(request, { requestId });
+      const preflight = crossOrigin?.preflight(request) ?? null;
+      if (preflight !== null) response = preflight;
+      else if (direct === undefined) response = await app.fetch(request, { requestId });
       else if (direct.method === request.method) response = await direct.route(request, requestId);
       else throw methodNotAllowed([direct.method]);
       response.headers.append(REQUEST_ID_HEADER, requestId);
@@ -94,6 +99,7 @@ export function createHandler(options: HandlerOptions): Handler {
       response.headers.append(REQUEST_ID_HEADER, requestId);
     }
     if (admitted !== null) response = admitted.answered(response);
+    crossOrigin?.mark(request, response);
     const { status } = response;
     meter.end(status);
     if (direct === undefined || timesDirect || (status >= 400 && status !== 429)) {

@@ -5,6 +5,7 @@
 import type { Hono } from "hono";
 import type { Admission } from "./admission.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { CrossOrigin } from "./cross_origin.ts";
 import { createApp, createHandler, type DirectRoute, type Handler } from "./app.ts";
 import { type OperationalOptions, operationalRoutes } from "./operational_routes.ts";
 
@@ -13,6 +14,8 @@ export interface ServiceHandlerOptions {
   readonly logger: Logger;
   /** Who may ask what; everybody everything when missing. */
   readonly admission?: Admission;
+  /** What pages of other origins may; see createHandler. */
+  readonly crossOrigin?: CrossOrigin;
   /** Routers with whole paths, mounted at the root. They throw ProblemError for refusals. */
   // deno-lint-ignore no-explicit-any -- routers bring environments of their own
   readonly routes?: readonly Hono<any>[];
@@ -22,11 +25,11 @@ export interface ServiceHandlerOptions {
 
 /** The handler of a role, for listen(). */
 export function createServiceHandler(options: ServiceHandlerOptions): Handler {
-  const { operational, logger, admission, direct } = options;
+  const { operational, logger, admission, crossOrigin, direct } = options;
   const { service, metrics } = operational;
   const app = createApp();
   app.route("/", operationalRoutes(operational));
   for (const routes of options.routes ?? []) app.route("/", routes);
   const log = logger.child({ service });
-  return createHandler({ service, app, direct, admission, logger: log, metrics });
+  return createHandler({ service, app, direct, admission, crossOrigin, logger: log, metrics });
 }

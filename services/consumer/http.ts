@@ -3,10 +3,11 @@
  * of the contract (section 1).
  */
 import type { Handler } from "../../lib/http/app.ts";
-import type { Admission } from "../../lib/http/admission.ts";
 import type { OperationalOptions } from "../../lib/http/operational_routes.ts";
-import { createServiceHandler } from "../../lib/http/service_handler.ts";
-import type { Logger } from "../../lib/telemetry/logger.ts";
+import {
+  createServiceHandler,
+  type ServiceHandlerOptions,
+} from "../../lib/http/service_handler.ts";
 
 /** Members of `/stats` beside the ones that every role has. */
 export interface ConsumerStats {
@@ -31,10 +32,8 @@ export interface ConsumerStats {
   };
 }
 
-export interface ConsumerHandlerOptions {
+export interface ConsumerHandlerOptions extends ServiceHandlerOptions {
   readonly operational: Omit<OperationalOptions, "stats" | "lag">;
-  readonly logger: Logger;
-  readonly admission?: Admission;
   readonly stats: () => ConsumerStats;
   /** By topic and partition: offsets that are in the log and not stored yet. */
   readonly lag: () => Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -42,10 +41,7 @@ export interface ConsumerHandlerOptions {
 
 /** The handler of the consumer port, for listen(). */
 export function createConsumerHandler(options: ConsumerHandlerOptions): Handler {
-  const { operational, logger, admission, stats, lag } = options;
-  return createServiceHandler({
-    operational: { ...operational, stats: () => ({ ...stats() }), lag },
-    logger,
-    admission,
-  });
+  const { stats, lag, ...common } = options;
+  const operational = { ...common.operational, stats: () => ({ ...stats() }), lag };
+  return createServiceHandler({ ...common, operational });
 }

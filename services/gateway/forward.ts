@@ -21,6 +21,9 @@ const FORWARDED = [
 /** Live streams: see forward_live.ts. */
 const LIVE = ["/v1/live", "/v1/live/events"];
 
+/** What pages of other origins may is said at this door, not behind it. */
+const GRANTS = ["access-control-allow-origin", "access-control-expose-headers"];
+
 /** Headers that belong to one connection (RFC 9110, 7.6.1), or that fetch sets itself. */
 const OWN_HEADERS = [
   "connection",
@@ -76,7 +79,7 @@ async function forward(context: Context<AppEnv>, origin: string): Promise<Respon
     clearTimeout(timer);
   }
   const answerHeaders = withoutOwn(answer.headers);
-  answerHeaders.delete(REQUEST_ID_HEADER);
+  for (const name of [REQUEST_ID_HEADER, ...GRANTS]) answerHeaders.delete(name);
   return new Response(answer.body, { status: answer.status, headers: answerHeaders });
 }
 

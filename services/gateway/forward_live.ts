@@ -23,6 +23,13 @@ const SOCKET_HEADERS = [
   "sec-websocket-extensions",
   "sec-websocket-protocol",
 ];
+/** Headers of an answer that hold for its own connection, or that this port adds itself. */
+const OWN_ANSWER_HEADERS = [
+  "access-control-allow-origin",
+  "access-control-expose-headers",
+  "content-encoding",
+  "content-length",
+];
 const END = new StreamMessage(
   "end",
   JSON.stringify({ code: "shutting_down", message: "the gateway is shutting down; come back" }),
@@ -48,7 +55,7 @@ export async function forwardLive(
   if (!isStream || answer.body === null) {
     // The body is unpacked by now.
     const kept = new Headers(answer.headers);
-    for (const name of ["content-encoding", "content-length", REQUEST_ID_HEADER]) kept.delete(name);
+    for (const name of [...OWN_ANSWER_HEADERS, REQUEST_ID_HEADER]) kept.delete(name);
     return new Response(answer.body, { status: answer.status, headers: kept });
   }
   const source = new EndingSource(new EventStreamSource(answer.body), stopping);

@@ -38,7 +38,14 @@ async function listening(body: (origin: string, heard: Heard[]) => Promise<void>
       requestId: request.headers.get("x-request-id"),
       body: await request.text(),
     });
-    return new Response("answer", { status: 422, headers: { "x-own": "1", "x-request-id": "u" } });
+    return new Response("answer", {
+      status: 422,
+      headers: {
+        "x-own": "1",
+        "x-request-id": "u",
+        "access-control-allow-origin": "*",
+      },
+    });
   });
   try {
     await body(`http://127.0.0.1:${server.addr.port}`, heard);
@@ -55,6 +62,8 @@ Deno.test("forwardRoutes() passes question and answer on as they are", async () 
     const answer = await gateway(origin)(request);
     assert.equal(answer.status, 422);
     assert.equal(answer.headers.get("x-own"), "1");
+    // What pages may is for the gateway to say.
+    assert.equal(answer.headers.get("access-control-allow-origin"), null);
     assert.equal(answer.headers.get("x-request-id"), "r-1");
     assert.equal(await answer.text(), "answer");
     const line = "POST /v1/dead-letters/replay?a=%20b&a=c";
