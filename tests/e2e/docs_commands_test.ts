@@ -1,21 +1,31 @@
 /**
- * The documents held to the truth: every curl command of them is run, in order, against a server on
- * an empty data folder, and sample answers are compared with the real ones. Tables of
- * metrics and exit codes are compared with the code.
+ * The documents held to the truth: every command of them is run, in order, against a server on an
+ * empty data folder, and sample answers are compared with the real ones. Tables of metrics and exit
+ * codes are compared with the code.
  *
- * A command is a block of `sh` that has the word curl. It has to succeed with a 2xx, unless the
- * comment before it says which status it answers. A block of `json` right after it is its answer:
+ * A command is a block of `sh` with curl, grpcurl or rta in it. It has to succeed, curl with a 2xx,
+ * unless the comment before it says otherwise. A block of `json` or `text` right after it is its
+ * answer:
  *
- *     <!-- answers 400 -->      the command before which it stands is refused with this status
+ *     <!-- answers 400 -->      curl: the command before which it stands has this status
+ *     <!-- fails with X -->     grpcurl: the call ends with this status
  *     <!-- shortened -->        the answer below leaves members and elements out
+ *     <!-- for example -->      what is below is not compared: it is different each time
+ *
+ * grpcurl with -cacert talks to a second server, that has certificates.
  */
 import assert from "node:assert/strict";
 import * as exitCodes from "../../lib/config/exit_codes.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { waitUntil } from "../support/deadline.ts";
-import { type ServerUrls, startServer } from "../support/server.ts";
+import { grpcPortOf } from "../support/grpc_client.ts";
+import { grpcurl } from "../support/grpc_programs.ts";
+import { makeCertificates } from "../support/kafka_certificates.ts";
+import { type ServerUrls, startServer, type TestServer } from "../support/server.ts";
 
 const ROOT = new URL("../../", import.meta.url);
+const MAIN = new URL("services/main.ts", ROOT).pathname;
+const GRPCURL = await grpcurl();
 
 /** What stands in the documents in place of each role's address. */
 const DOCUMENTED: Record<keyof ServerUrls, string> = {
@@ -29,17 +39,29 @@ const DOCUMENTED: Record<keyof ServerUrls, string> = {
 /** Longest wait until everything sent is stored, ms. */
 const STORED_MS_MAX = 20_000;
 
-/** Before every command: curl that tells the status, one a line, on standard error. */
-const PRELUDE = `curl() { command curl --write-out '%{stderr}status %{http_code}\\n' "$@"; }\n`;
+/** By port that the documents name. */
+const GRPC_ROLES = ["ingestion", "consumer", "analytics", "metrics"];
+const GRPC_PORT_FIRST = 50_051;
+
+/** Before every command: curl that tells the status, one a line, on standard error; rta. */
+const PRELUDE = `curl() { command curl --write-out '%{stderr}status %{http_code}\\n' "$@"; }
+rta() { "${Deno.execPath()}" run -A --no-check --quiet '${MAIN}' "$@"; }
+`;
+const PATH_WITH_GRPCURL = `${GRPCURL.folder}:${Deno.env.get("PATH")}`;
+/** The id of a key that the documents rotate and revoke: stands for that of the last one made. */
+const DOCUMENTED_KEY = "4fZk0QmT9aBc";
 
 interface Command {
   readonly script: string;
   /** Line of the document. */
   readonly line: number;
-  /** Null = any 2xx. */
+  /** Of curl; null = any 2xx. */
   readonly status: number | null;
+  /** How grpcurl calls the status of the call; null = OK. */
+  readonly failure: string | null;
   /** The sample answer, or null. */
   readonly sample: string | null;
+  readonly sampleIn: "json" | "text";
   readonly isShortened: boolean;
 }
 
@@ -51,34 +73,58 @@ function read(path: string): string {
 function commandsOf(text: string): Command[] {
   const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
   return blocks.flatMap((block, index) => {
-    if (block[1] !== "sh" || !/\bcurl\b/.test(block[2])) return [];
-    const before = text.slice(0, block.index).match(/<!-- answers (\d+) -->\s*$/);
+    if (block[1] !== "sh" || !/\b(curl|grpcurl|rta)\b/.test(block[2])) return [];
+    const before = text.slice(0, block.index);
     const next = blocks[index + 1];
     const between = text.slice(block.index + block[0].length, next?.index).trim();
-    const isAnswer = next?.[1] === "json" && /^(<!-- shortened -->)?$/.test(between);
+    const isAnswer = /^(json|text)$/.test(next?.[1]) && /^(<!-- shortened -->)?$/.test(between);
     return [{
       script: block[2],
-      line: text.slice(0, block.index).split("\n").length,
-      status: before === null ? null : Number(before[1]),
+      line: before.split("\n").length,
+      status: Number(/<!-- answers (\d+) -->\s*$/.exec(before)?.[1] ?? NaN) || null,
+      failure: /<!-- fails with (\w+) -->\s*$/.exec(before)?.[1] ?? null,
       sample: isAnswer ? next[2] : null,
+      sampleIn: next?.[1] as "json" | "text",
       isShortened: between !== "",
     }];
   });
 }
 
-/** Runs a command; gives what it wrote and the status of each request. */
-async function run(script: string, urls: ServerUrls) {
+/** Servers that commands talk to. */
+interface Servers {
+  readonly plain: TestServer;
+  /** With certificates in `folder`, where commands run; null = the document needs none. */
+  readonly tls: TestServer | null;
+  readonly folder: string;
+}
+
+/** The script with the servers' addresses in place of the documented ones. */
+function placed(script: string, { plain, tls }: Servers): string {
   let text = script;
   for (const [role, url] of Object.entries(DOCUMENTED)) {
-    text = text.replaceAll(url, urls[role as keyof ServerUrls]);
+    text = text.replaceAll(url, plain.urls[role as keyof ServerUrls]);
   }
+  const server = script.includes("-cacert") ? tls! : plain;
+  GRPC_ROLES.forEach((role, i) => {
+    const address = `127.0.0.1:${GRPC_PORT_FIRST + i}`;
+    text = text.replaceAll(address, `127.0.0.1:${grpcPortOf(server, role)}`);
+  });
+  return text;
+}
+
+/** Runs a command; gives what it wrote and the status of each request by curl. */
+async function run({ script, failure }: Command, servers: Servers, keyId: string) {
+  const text = script.includes("rta ") ? script.replaceAll(DOCUMENTED_KEY, keyId) : script;
   const bash = new Deno.Command("bash", {
-    args: ["-euo", "pipefail", "-c", PRELUDE + text],
+    args: ["-euo", "pipefail", "-c", PRELUDE + placed(text, servers)],
+    cwd: servers.folder,
+    env: { RTA_DATA: servers.plain.dataFolder, PATH: PATH_WITH_GRPCURL },
     stdin: "null",
   });
   const { code, stdout, stderr } = await bash.output();
   const errors = new TextDecoder().decode(stderr);
-  assert.equal(code, 0, errors);
+  if (failure === null) assert.equal(code, 0, errors);
+  else assert.match(errors, new RegExp(`Code: ${failure}$`, "m"));
   const statuses = [...errors.matchAll(/^status (\d+)$/gm)].map((match) => Number(match[1]));
   return { answer: new TextDecoder().decode(stdout), statuses };
 }
@@ -107,6 +153,14 @@ function isVolatile(value: unknown): boolean {
     /^[0-9a-f]{16}$/.test(text) || // a derived session
     (/\b20\d\d-\d\d-\d\dT/.test(text) && !text.startsWith("2024-")) ||
     (typeof value === "number" && value > 1_750_000_000); // Unix seconds of now
+}
+
+/** A text without its carriage returns and the parts that are different each time. */
+function steadyText(text: string): string {
+  return text.replaceAll("\r\n", "\n")
+    .replace(/\b(?!2024)20\d\d-\d\d-\d\dT[\d:.]+Z/g, "(a time)")
+    .replace(/\b[0-9a-f]{8}-[0-9a-f-]{27}\b/g, "(an id)")
+    .replace(/\b[0-9a-f]{16}\b/g, "(a session)");
 }
 
 /** Where a sample differs from the real answer; a shortened one may leave out, never make up. */
@@ -153,31 +207,68 @@ Deno.test("differences() finds what a sample makes up, leaves out or has wrong",
   assert.equal(differences({ ...real, uptime_seconds: "7" }, real, false).length, 1);
 });
 
-for (const path of ["README.md", "docs/REST_API.md", "docs/OPERATIONS.md", "docs/AUTH.md"]) {
-  Deno.test(`${path} has commands that work and answers that are true`, async () => {
-    const commands = commandsOf(read(path));
-    assert.ok(commands.length > 0);
-    const server = await startServer({ env: { RTA_PARTITIONS: "4" } });
-    try {
-      for (const { script, line, status, sample, isShortened } of commands) {
-        const where = `${path}:${line}`;
-        const { answer, statuses } = await run(script, server.urls);
-        assert.ok(statuses.length > 0, `${where}: no request was answered`);
-        for (const each of statuses) {
-          assert.ok(
-            status === null ? each >= 200 && each < 300 : each === status,
-            `${where}: ${each}`,
-          );
-        }
-        await untilStored(server.urls);
-        if (sample === null) continue;
+/** Starts what the commands talk to, and stops it after `use`. */
+async function withServers(
+  commands: readonly Command[],
+  use: (servers: Servers) => Promise<void>,
+): Promise<void> {
+  const folder = Deno.makeTempDirSync({ prefix: "rta-docs-" });
+  const tls: TestServer[] = [];
+  const plain = await startServer({ env: { RTA_PARTITIONS: "4" } });
+  try {
+    if (commands.some(({ script }) => script.includes("-cacert"))) {
+      await makeCertificates(folder);
+      const [RTA_TLS_CERT, RTA_TLS_KEY] = [`${folder}/server.pem`, `${folder}/server.key`];
+      tls.push(await startServer({ env: { RTA_TLS_CERT, RTA_TLS_KEY } }));
+    }
+    await use({ plain, tls: tls[0] ?? null, folder });
+  } finally {
+    for (const server of [plain, ...tls]) assert.equal(await server.stop(), 0);
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** Runs a document's commands, and compares what they say with what it says. */
+async function assertTrue(path: string): Promise<void> {
+  const commands = commandsOf(read(path));
+  assert.ok(commands.length > 0);
+  await withServers(commands, async (servers) => {
+    let keyId = "";
+    for (const command of commands) {
+      const { script, line, status, sample, sampleIn, isShortened } = command;
+      const where = `${path}:${line}`;
+      const { answer, statuses } = await run(command, servers, keyId);
+      keyId = /\brta_(\w{12})_/.exec(answer)?.[1] ?? keyId;
+      if (/\bcurl /.test(script)) assert.ok(statuses.length > 0, `${where}: nothing was answered`);
+      for (const each of statuses) {
+        const isAsSaid = status === null ? each >= 200 && each < 300 : each === status;
+        assert.ok(isAsSaid, `${where}: ${each}`);
+      }
+      await untilStored(servers.plain.urls);
+      if (sample === null) continue;
+      if (sampleIn === "text") assert.equal(steadyText(answer), steadyText(sample), where);
+      else {
         const found = differences(JSON.parse(sample), JSON.parse(answer), isShortened);
         assert.deepEqual(found, [], where);
       }
-    } finally {
-      assert.equal(await server.stop(), 0);
     }
   });
+}
+
+for (
+  const path of [
+    ...["README.md", "docs/REST_API.md", "docs/OPERATIONS.md", "docs/AUTH.md"],
+    ...["docs/GRPC_API.md", "docs/GRPC_QUICKSTART.md"],
+  ]
+) {
+  const name = `${path} has commands that work and answers that are true`;
+  const needsGrpcurl = commandsOf(read(path)).some(({ script }) => script.includes("grpcurl"));
+  Deno.test(
+    needsGrpcurl ? GRPCURL.test(name, () => assertTrue(path)) : {
+      name,
+      fn: () => assertTrue(path),
+    },
+  );
 }
 
 /** First cells in code, and the cells after them, of every table row of a Markdown text. */
