@@ -2,30 +2,17 @@
  * `analytics.v1.Event` from the wire of protobuf to its line in the log, without an object in
  * between: one pass over the message notes where its fields lie, a second writes them as JSON.
  *
- *     field      tag (varint: number << 3 | wire type), then by wire type
- *                0 varint    2 length (varint) and bytes    1 eight bytes    5 four bytes
- *     map entry  a message {1 key, 2 value}
- *
  * Whatever is unusual is left to the slow path (the protobuf library, validateV1Value), which says
  * what is wrong, if anything: a field that comes twice, text that JSON must escape, an empty
  * required field, items and metrics of the oneof, an enum value that is not known. The line that
  * was written is scanned as any other by whoever calls this, so that UTF-8, lengths, keys and times
- * are judged in one place. Both paths give the same event: proto_event_test.ts.
+ * are judged in one place. Both paths give the same event: proto_events_test.ts.
  */
+import { asciiBytes } from "./ascii_text.ts";
 import { CATEGORY_NAMES } from "./event.ts";
-import { PLAIN_BYTE } from "./check_json.ts";
+import { LineWriter } from "./line_writer.ts";
+import { EIGHT_BYTES, LENGTH, ProtoFields, VARINT } from "./proto_fields.ts";
 import { isProtoKey } from "./scan_text.ts";
-
-/** "Leave it to the slow path." */
-export const PROTO_SLOW = -1;
-
-/** Room in the target that a line may need, bytes: the longest event and its field names. */
-export const PROTO_LINE_BYTES_MAX = 80 * 1024;
-
-const VARINT = 0;
-const EIGHT_BYTES = 1;
-const LENGTH = 2;
-const FOUR_BYTES = 5;
 
 const ID = 1;
 const USER_ID = 2;
@@ -39,10 +26,20 @@ const TRANSACTION_EVENT = 11;
 const SYSTEM_EVENT = 12;
 const CUSTOM_EVENT = 13;
 
-/** Fields of a message that are strings, by number; a map's name ends with a dot. */
-type FieldNames = readonly (string | null)[];
+/** A field that is a string or a map of strings, and what its properties are called. */
+interface TextField {
+  /** A map's name ends with a dot: the entry's key follows. */
+  readonly name: Uint8Array;
+  readonly isMap: boolean;
+}
 
-const USER_FIELDS: FieldNames = [
+/** By number; null = none of those. */
+type TextFields = readonly (TextField | null)[];
+
+const textFields = (names: readonly (string | null)[]): TextFields =>
+  names.map((name) => name && { name: asciiBytes(name), isMap: name.endsWith(".") } || null);
+
+const USER_FIELDS = textFields([
   null,
   "action",
   "page_url",
@@ -50,19 +47,24 @@ const USER_FIELDS: FieldNames = [
   "user_agent",
   "ip_address",
   "metadata.",
-];
+]);
 const USER_CONTEXT = 7;
-const CONTEXT_FIELDS: FieldNames = [
+const CONTEXT_FIELDS = textFields([
   null,
   "user_context.device_type",
   "user_context.browser",
   "user_context.os",
   "user_context.country",
   "user_context.city",
-];
+]);
 const IS_NEW_USER = 6;
-const CUSTOM_FIELDS: FieldNames = [null, "name", "category", "attributes."];
-const TRANSACTION_FIELDS: FieldNames = [
+const CUSTOM_FIELDS = textFields([null, "name", "category", "attributes."]);
+const TRANSACTION_ID = 1;
+const TRANSACTION_TYPE = 2;
+const TRANSACTION_AMOUNT = 3;
+const CURRENCY = 4;
+const TRANSACTION_STATUS = 5;
+const TRANSACTION_FIELDS = textFields([
   null,
   "transaction_id",
   null,
@@ -70,154 +72,121 @@ const TRANSACTION_FIELDS: FieldNames = [
   "currency",
   null,
   "payment_method",
-];
-const TRANSACTION_TYPE = 2;
-const TRANSACTION_AMOUNT = 3;
-const TRANSACTION_STATUS = 5;
+]);
 const TRANSACTION_TYPES = ["", "purchase", "refund", "subscription", "transfer"];
 const TRANSACTION_STATUSES = ["", "PENDING", "COMPLETED", "FAILED", "CANCELLED"];
 
+const NO_NAME = asciiBytes("");
+const BEFORE_ID = asciiBytes('{"id":"');
+const BEFORE_USER = asciiBytes('","user_id":"');
+const BEFORE_TYPE = asciiBytes('","event_type":"');
+const BEFORE_TIMESTAMP = asciiBytes('","timestamp":');
+const BEFORE_SOURCE = asciiBytes(',"source":"');
+const BEFORE_SESSION = asciiBytes(',"session_id":"');
+const BEFORE_FIRST_NAME = asciiBytes(',"properties":{"');
+const BEFORE_NAME = asciiBytes(',"');
+const BEFORE_TEXT = asciiBytes('":"');
+const QUOTE = asciiBytes('"');
+/** A whole member, by category; and the type of an event that says nothing more. */
+const CATEGORY_MEMBERS = CATEGORY_NAMES.map((name) => asciiBytes(`,"category":"${name}"`));
+const CATEGORY_TYPES = CATEGORY_NAMES.map((name) =>
+  asciiBytes(name.slice("EVENT_TYPE_".length).toLowerCase())
+);
+
 const KEY = 1;
 const VALUE = 2;
-/** Fields that are remembered by number. */
-const FIELDS = 16;
+/** Fields are remembered by number up to the last of the oneof. */
+const FIELDS = CUSTOM_EVENT + 1;
+/** Our additions to messages, which no client sends, are numbered up to here. */
+const OWN_FIELD_MAX = 31;
 /** Seconds whose ms are written as a number: from 1973 to 9999. */
 const SECONDS_LEAST = 100_000_000;
 const SECONDS_MOST = 253_402_300_799;
 
+/** Writes an id of plain ASCII into `target` at `at`; gives the index after it. */
+export type WriteId = (target: Uint8Array, at: number) => number;
+
 /** Turns messages into lines, one at a time; made once. */
 export class ProtoEventWriter {
-  /** Where the user id lies in the message, after a line was written. */
+  /** Where the user id lies in the message, after find(). */
   userStart = 0;
   userEnd = 0;
-  /** Where the event's type lies in the target. */
-  typeStart = 0;
-  typeEnd = 0;
+  /** Where each field lies in the message; of the event type its value. */
   readonly #starts = new Int32Array(FIELDS);
   readonly #ends = new Int32Array(FIELDS);
-  #message: Uint8Array = new Uint8Array(0);
-  #target: Uint8Array = new Uint8Array(0);
-  #at = 0;
-  #limit = 0;
-  /** Value of the last varint, and the index after it. */
-  #value = 0;
-  #next = 0;
+  /** Where the event lies. */
+  #start = 0;
+  #end = 0;
+  #category = 0;
+  /** Which of the oneof is there; 0 = none. */
+  #data = 0;
+  readonly #wire = new ProtoFields();
+  readonly #line = new LineWriter();
+  /** Properties that were written. */
+  #properties = 0;
   readonly #double = new DataView(new ArrayBuffer(8));
 
-  /**
-   * Writes the event message[start, end) into `target` from `at` on; gives the index after the line,
-   * or PROTO_SLOW. `makeId` is asked for an id of plain ASCII where the event has none.
-   */
-  write(
-    message: Uint8Array,
-    start: number,
-    end: number,
-    target: Uint8Array,
-    at: number,
-    makeId: () => string,
-  ): number {
-    this.#message = message;
-    this.#target = target;
-    this.#at = at;
-    this.#limit = Math.min(target.length, at + PROTO_LINE_BYTES_MAX);
-    if (!this.#findFields(start, end)) return PROTO_SLOW;
-    const category = this.#has(EVENT_TYPE) ? this.#starts[EVENT_TYPE] : 0;
-    const written = category >= 1 && category <= 4 && this.#has(USER_ID) &&
-      this.#has(TIMESTAMP) && !this.#has(SYSTEM_EVENT) &&
-      this.#writeFields(category, makeId) && this.#writeProperties(start, end);
-    return written && this.#at < this.#limit ? this.#at : PROTO_SLOW;
-  }
-
-  /** Notes where the fields lie; of varints their value. False = odd. */
-  #findFields(start: number, end: number): boolean {
-    this.#starts.fill(-1);
-    let oneofs = 0;
-    for (let at = start; at < end; at = this.#next) {
-      if (!this.#readField(at, end)) return false;
-      const field = this.#field;
-      if (field === PROPERTIES || field >= FIELDS) continue;
-      if (this.#starts[field] !== -1) return false;
-      const isVarint = this.#wire === VARINT;
-      if (isVarint !== (field === EVENT_TYPE) || (!isVarint && this.#wire !== LENGTH)) return false;
-      this.#starts[field] = isVarint ? this.#value : this.#start;
-      this.#ends[field] = this.#next;
-      if (field >= USER_EVENT) oneofs++;
+  /** Finds the fields of the event message[start, end). False = odd: leave it to the slow path. */
+  find(message: Uint8Array, start: number, end: number): boolean {
+    const wire = this.#wire, starts = this.#starts;
+    wire.message = message;
+    this.#start = start;
+    this.#end = end;
+    this.#data = 0;
+    starts.fill(-1);
+    for (let at = start; at < end; at = wire.next) {
+      if (!wire.read(at, end)) return false;
+      const field = wire.field;
+      if (field === PROPERTIES || field > OWN_FIELD_MAX) continue;
+      if (field >= FIELDS) return false;
+      if (starts[field] !== -1) return false;
+      const isVarint = wire.wire === VARINT;
+      if (isVarint !== (field === EVENT_TYPE) || (!isVarint && wire.wire !== LENGTH)) return false;
+      starts[field] = isVarint ? wire.value : wire.start;
+      this.#ends[field] = wire.next;
+      if (field < USER_EVENT) continue;
+      if (this.#data !== 0) return false;
+      this.#data = field;
     }
-    if (oneofs > 1) return false;
-    this.userStart = this.#starts[USER_ID];
+    this.userStart = starts[USER_ID];
     this.userEnd = this.#ends[USER_ID];
-    return true;
+    this.#category = starts[EVENT_TYPE];
+    return this.#category >= 1 && this.#category <= 4 && this.#has(USER_ID) &&
+      this.#has(TIMESTAMP) && this.#data !== SYSTEM_EVENT;
   }
 
-  #field = 0;
-  #wire = 0;
-  /** Where the value of the field lies: up to `#next`. */
-  #start = 0;
-
-  /** Reads a field's tag and where its value is; of a varint its value. False = odd. */
-  #readField(at: number, end: number): boolean {
-    if (!this.#readVarint(at, end)) return false;
-    this.#wire = this.#value % 8;
-    this.#field = Math.floor(this.#value / 8);
-    if (this.#field === 0) return false;
-    switch (this.#wire) {
-      case VARINT:
-        return this.#readVarint(this.#next, end);
-      case LENGTH: {
-        if (!this.#readVarint(this.#next, end) || this.#value > end - this.#next) return false;
-        this.#start = this.#next;
-        this.#next += this.#value;
-        return true;
-      }
-      case EIGHT_BYTES:
-      case FOUR_BYTES:
-        this.#start = this.#next;
-        this.#next += this.#wire === EIGHT_BYTES ? 8 : 4;
-        return this.#next <= end;
-      default:
-        return false;
-    }
-  }
-
-  /** Up to seven bytes: 49 bits. A longer one, as negative numbers have, is odd. */
-  #readVarint(at: number, end: number): boolean {
-    const message = this.#message;
-    let value = 0, scale = 1;
-    for (let i = 0; i < 7 && at < end; i++) {
-      const byte = message[at++];
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) {
-        this.#value = value;
-        this.#next = at;
-        return true;
-      }
-      scale *= 128;
-    }
-    return false;
+  /**
+   * Writes the event that find() found into `target` from `at` on; gives the index after the line,
+   * at which there is room for a newline, or -1: leave it to the slow path. `writeId` is asked for
+   * an id where the event has none.
+   */
+  write(target: Uint8Array, at: number, writeId: WriteId): number {
+    const line = this.#line;
+    line.begin(target, at);
+    return this.#writeFields(writeId) && this.#writeProperties() && line.hasRoom ? line.at : -1;
   }
 
   #has(field: number): boolean {
     return this.#starts[field] !== -1;
   }
 
-  #writeFields(category: number, makeId: () => string): boolean {
+  #writeFields(writeId: WriteId): boolean {
+    const line = this.#line;
     const timestampMs = this.#timestampMs();
     if (timestampMs < 0) return false;
-    const starts = this.#starts, ends = this.#ends;
-    this.#ascii('{"id":"');
+    line.bytes(BEFORE_ID);
     if (this.#isFilled(ID)) {
-      if (!this.#text(starts[ID], ends[ID])) return false;
-    } else this.#ascii(makeId());
-    this.#ascii('","user_id":"');
-    if (!this.#text(starts[USER_ID], ends[USER_ID])) return false;
-    this.#ascii('","event_type":"');
-    this.typeStart = this.#at;
-    if (!this.#type(category)) return false;
-    this.typeEnd = this.#at;
-    this.#ascii(`","timestamp":${timestampMs}`);
-    if (this.#isFilled(SOURCE) && !this.#member(',"source":"', SOURCE)) return false;
-    if (this.#isFilled(SESSION_ID) && !this.#member(',"session_id":"', SESSION_ID)) return false;
-    this.#ascii(`,"category":"${CATEGORY_NAMES[category]}"`);
+      if (!this.#text(ID)) return false;
+    } else line.at = writeId(line.target, line.at);
+    line.bytes(BEFORE_USER);
+    if (!this.#text(USER_ID)) return false;
+    line.bytes(BEFORE_TYPE);
+    if (!this.#type()) return false;
+    line.bytes(BEFORE_TIMESTAMP);
+    line.wholeNumber(timestampMs);
+    if (this.#isFilled(SOURCE) && !this.#member(BEFORE_SOURCE, SOURCE)) return false;
+    if (this.#isFilled(SESSION_ID) && !this.#member(BEFORE_SESSION, SESSION_ID)) return false;
+    line.bytes(CATEGORY_MEMBERS[this.#category]);
     return true;
   }
 
@@ -225,21 +194,26 @@ export class ProtoEventWriter {
     return this.#has(field) && this.#ends[field] > this.#starts[field];
   }
 
-  #member(name: string, field: number): boolean {
-    this.#ascii(name);
-    if (!this.#text(this.#starts[field], this.#ends[field])) return false;
-    this.#ascii('"');
+  #member(before: Uint8Array, field: number): boolean {
+    this.#line.bytes(before);
+    if (!this.#text(field)) return false;
+    this.#line.bytes(QUOTE);
     return true;
+  }
+
+  #text(field: number): boolean {
+    return this.#line.text(this.#wire.message, this.#starts[field], this.#ends[field]);
   }
 
   /** Ms of the Timestamp; -1 = odd. */
   #timestampMs(): number {
+    const wire = this.#wire;
     let seconds = 0, nanos = 0;
     const end = this.#ends[TIMESTAMP];
-    for (let at = this.#starts[TIMESTAMP]; at < end; at = this.#next) {
-      if (!this.#readField(at, end) || this.#wire !== VARINT) return -1;
-      if (this.#field === 1) seconds = this.#value;
-      else if (this.#field === 2) nanos = this.#value;
+    for (let at = this.#starts[TIMESTAMP]; at < end; at = wire.next) {
+      if (!wire.read(at, end) || wire.wire !== VARINT) return -1;
+      if (wire.field === 1) seconds = wire.value;
+      else if (wire.field === 2) nanos = wire.value;
       else return -1;
     }
     if (seconds < SECONDS_LEAST || seconds > SECONDS_MOST || nanos >= 1e9) return -1;
@@ -247,130 +221,124 @@ export class ProtoEventWriter {
   }
 
   /** What happened, in one word: contract, section 5. */
-  #type(category: number): boolean {
-    const field = this.#has(USER_EVENT)
-      ? USER_EVENT
-      : this.#has(CUSTOM_EVENT)
-      ? CUSTOM_EVENT
-      : this.#has(TRANSACTION_EVENT)
-      ? TRANSACTION_EVENT
-      : 0;
-    if (field === 0) {
-      this.#ascii(CATEGORY_NAMES[category].slice("EVENT_TYPE_".length).toLowerCase());
+  #type(): boolean {
+    const wire = this.#wire, data = this.#data;
+    if (data === 0) {
+      this.#line.bytes(CATEGORY_TYPES[this.#category]);
       return true;
     }
-    const end = this.#ends[field];
-    const wanted = field === TRANSACTION_EVENT ? TRANSACTION_TYPE : 1;
-    for (let at = this.#starts[field]; at < end; at = this.#next) {
-      if (!this.#readField(at, end)) return false;
-      if (this.#field !== wanted) continue;
-      if (field !== TRANSACTION_EVENT) {
-        return this.#wire === LENGTH && this.#next > this.#start &&
-          this.#text(this.#start, this.#next);
+    const end = this.#ends[data];
+    const wanted = data === TRANSACTION_EVENT ? TRANSACTION_TYPE : 1;
+    for (let at = this.#starts[data]; at < end; at = wire.next) {
+      if (!wire.read(at, end)) return false;
+      if (wire.field !== wanted) continue;
+      if (data !== TRANSACTION_EVENT) {
+        return wire.wire === LENGTH && wire.next > wire.start &&
+          this.#line.text(wire.message, wire.start, wire.next);
       }
-      const type = TRANSACTION_TYPES[this.#value];
-      if (this.#wire !== VARINT || !type) return false;
-      this.#ascii(type);
+      const type = TRANSACTION_TYPES[wire.value];
+      if (wire.wire !== VARINT || !type) return false;
+      this.#line.ascii(type);
       return true;
     }
     return false;
   }
 
-  #properties = 0;
-
   /** Properties of the map, then those of the oneof, then the closing braces. */
-  #writeProperties(start: number, end: number): boolean {
+  #writeProperties(): boolean {
+    const wire = this.#wire;
     this.#properties = 0;
     let amount = "";
-    for (let at = start; at < end; at = this.#next) {
-      this.#readField(at, end);
-      const next = this.#next;
-      if (this.#field === PROPERTIES && !this.#entry("", this.#start, next)) return false;
-      this.#next = next;
+    for (let at = this.#start; at < this.#end;) {
+      wire.read(at, this.#end);
+      at = wire.next;
+      if (wire.field === PROPERTIES) {
+        if (wire.wire !== LENGTH || !this.#entry(NO_NAME, wire.start, at)) return false;
+      }
     }
-    if (this.#has(USER_EVENT)) {
-      if (!this.#strings(USER_EVENT, USER_FIELDS, USER_CONTEXT)) return false;
-    } else if (this.#has(CUSTOM_EVENT)) {
-      if (!this.#strings(CUSTOM_EVENT, CUSTOM_FIELDS, 0)) return false;
-    } else if (this.#has(TRANSACTION_EVENT)) {
+    if (this.#data === USER_EVENT) {
+      if (!this.#texts(USER_FIELDS, USER_CONTEXT)) return false;
+    } else if (this.#data === CUSTOM_EVENT) {
+      if (!this.#texts(CUSTOM_FIELDS, 0)) return false;
+    } else if (this.#data === TRANSACTION_EVENT) {
       const read = this.#transaction();
       if (read === null) return false;
       amount = `,"amount":${read}`;
     }
-    this.#ascii(this.#properties > 0 ? `}${amount}}` : `${amount}}`);
+    this.#line.ascii(this.#properties > 0 ? `}${amount}}` : `${amount}}`);
     return true;
   }
 
-  /** The string fields of a message, each at most once, and its maps. */
-  #strings(field: number, names: FieldNames, context: number): boolean {
-    const end = this.#ends[field];
+  /** The string fields of the oneof's message, each at most once, and its maps. */
+  #texts(fields: TextFields, context: number): boolean {
+    const wire = this.#wire, end = this.#ends[this.#data];
     let seen = 0;
-    for (let at = this.#starts[field]; at < end; at = this.#next) {
-      if (!this.#readField(at, end)) return false;
-      const inner = this.#field, next = this.#next, start = this.#start;
-      const name = names[inner] ?? null;
-      const isMap = name !== null && name.endsWith(".");
-      if (inner < FIELDS && !isMap && (seen & 1 << inner) !== 0) return false;
-      if (inner < FIELDS) seen |= 1 << inner;
-      if (inner === context) {
-        if (this.#wire !== LENGTH || !this.#userContext(start, next)) return false;
-      } else if (name === null) {
-        if (inner < FIELDS) return false;
-      } else if (this.#wire !== LENGTH) return false;
-      else if (isMap ? !this.#entry(name, start, next) : !this.#property(name, start, next)) {
-        return false;
+    for (let at = this.#starts[this.#data]; at < end;) {
+      if (!wire.read(at, end)) return false;
+      const field = wire.field, start = wire.start;
+      at = wire.next;
+      if (field > OWN_FIELD_MAX) continue;
+      const known = fields[field] ?? null;
+      if (wire.wire !== LENGTH || (known === null && field !== context)) return false;
+      if (known !== null && known.isMap) {
+        if (!this.#entry(known.name, start, at)) return false;
+        continue;
       }
-      this.#next = next;
+      if ((seen & 1 << field) !== 0) return false;
+      seen |= 1 << field;
+      const isWritten = known === null
+        ? this.#userContext(start, at)
+        : this.#property(known.name, start, at);
+      if (!isWritten) return false;
     }
     return (seen & 2) !== 0;
   }
 
   /** UserContext: `is_new_user` is there with the message that holds it. */
   #userContext(start: number, end: number): boolean {
+    const wire = this.#wire;
     let seen = 0, isNew = 0;
-    for (let at = start; at < end; at = this.#next) {
-      if (!this.#readField(at, end)) return false;
-      const field = this.#field, next = this.#next;
-      if (field >= FIELDS) continue;
+    for (let at = start; at < end; at = wire.next) {
+      if (!wire.read(at, end)) return false;
+      const field = wire.field;
+      if (field > OWN_FIELD_MAX) continue;
       if ((seen & 1 << field) !== 0) return false;
       seen |= 1 << field;
       if (field === IS_NEW_USER) {
-        if (this.#wire !== VARINT || this.#value > 1) return false;
-        isNew = this.#value;
+        if (wire.wire !== VARINT || wire.value > 1) return false;
+        isNew = wire.value;
       } else {
-        const name = CONTEXT_FIELDS[field] ?? null;
-        if (name === null || this.#wire !== LENGTH) return false;
-        if (!this.#property(name, this.#start, next)) return false;
+        const known = CONTEXT_FIELDS[field] ?? null;
+        if (known === null || wire.wire !== LENGTH) return false;
+        if (!this.#property(known.name, wire.start, wire.next)) return false;
       }
-      this.#next = next;
     }
-    this.#name("user_context.is_new_user");
-    this.#ascii(isNew === 1 ? "true" : "false");
+    this.#beginName();
+    this.#line.ascii(`user_context.is_new_user":${isNew === 1}`);
     return true;
   }
 
   /** Writes a transaction's properties; gives its amount as JSON, null = odd. */
   #transaction(): string | null {
-    const end = this.#ends[TRANSACTION_EVENT];
+    const wire = this.#wire, end = this.#ends[TRANSACTION_EVENT];
     let seen = 0, amount = 0, type = 0, status = 0;
-    for (let at = this.#starts[TRANSACTION_EVENT]; at < end; at = this.#next) {
-      if (!this.#readField(at, end)) return null;
-      const field = this.#field, next = this.#next;
-      if (field >= FIELDS) continue;
+    for (let at = this.#starts[TRANSACTION_EVENT]; at < end; at = wire.next) {
+      if (!wire.read(at, end)) return null;
+      const field = wire.field, start = wire.start, next = wire.next;
+      if (field > OWN_FIELD_MAX) continue;
       if ((seen & 1 << field) !== 0) return null;
       seen |= 1 << field;
-      const name = TRANSACTION_FIELDS[field] ?? null;
-      if (field === TRANSACTION_TYPE && this.#wire === VARINT) type = this.#value;
-      else if (field === TRANSACTION_STATUS && this.#wire === VARINT) status = this.#value;
-      else if (field === TRANSACTION_AMOUNT && this.#wire === EIGHT_BYTES) {
-        amount = this.#doubleAt(this.#start);
-      } else if (name === null || this.#wire !== LENGTH) return null;
-      else if (name === "currency" && !this.#isCurrency(this.#start, next)) return null;
-      else if (name === "transaction_id" && next === this.#start) return null;
-      else if (!this.#property(name, this.#start, next)) return null;
-      this.#next = next;
+      const known = TRANSACTION_FIELDS[field] ?? null;
+      if (field === TRANSACTION_TYPE && wire.wire === VARINT) type = wire.value;
+      else if (field === TRANSACTION_STATUS && wire.wire === VARINT) status = wire.value;
+      else if (field === TRANSACTION_AMOUNT && wire.wire === EIGHT_BYTES) {
+        amount = this.#doubleAt(start);
+      } else if (known === null || wire.wire !== LENGTH) return null;
+      else if (field === CURRENCY && !this.#isCurrency(start, next)) return null;
+      else if (field === TRANSACTION_ID && next === start) return null;
+      else if (!this.#property(known.name, start, next)) return null;
     }
-    if ((seen & 2) === 0 || !(amount >= 0) || amount === Infinity) return null;
+    if ((seen & 1 << TRANSACTION_ID) === 0 || !(amount >= 0) || amount === Infinity) return null;
     if (type >= TRANSACTION_TYPES.length || status >= TRANSACTION_STATUSES.length) return null;
     if (type > 0) this.#named("type", `TRANSACTION_TYPE_${TRANSACTION_TYPES[type].toUpperCase()}`);
     if (status > 0) this.#named("status", `TRANSACTION_STATUS_${TRANSACTION_STATUSES[status]}`);
@@ -378,7 +346,7 @@ export class ProtoEventWriter {
   }
 
   #doubleAt(at: number): number {
-    for (let i = 0; i < 8; i++) this.#double.setUint8(i, this.#message[at + i]);
+    for (let i = 0; i < 8; i++) this.#double.setUint8(i, this.#wire.message[at + i]);
     return this.#double.getFloat64(0, true);
   }
 
@@ -386,73 +354,55 @@ export class ProtoEventWriter {
     if (end === start) return true;
     if (end - start !== 3) return false;
     for (let i = start; i < end; i++) {
-      const letter = this.#message[i] | 0x20;
+      const letter = this.#wire.message[i] | 0x20;
       if (letter < 0x61 || letter > 0x7a) return false;
     }
     return true;
   }
 
-  /** A map entry; a value that is missing is "". */
-  #entry(prefix: string, start: number, end: number): boolean {
+  /** A map entry; a key or value that is missing is "". */
+  #entry(prefix: Uint8Array, start: number, end: number): boolean {
+    const wire = this.#wire, line = this.#line;
     let keyStart = 0, keyEnd = 0, valueStart = 0, valueEnd = 0;
-    for (let at = start; at < end; at = this.#next) {
-      if (!this.#readField(at, end)) return false;
-      if (this.#wire !== LENGTH) return false;
-      if (this.#field === KEY) [keyStart, keyEnd] = [this.#start, this.#next];
-      else if (this.#field === VALUE) [valueStart, valueEnd] = [this.#start, this.#next];
-      else return false;
+    for (let at = start; at < end; at = wire.next) {
+      if (!wire.read(at, end) || wire.wire !== LENGTH) return false;
+      if (wire.field === KEY) {
+        keyStart = wire.start;
+        keyEnd = wire.next;
+      } else if (wire.field === VALUE) {
+        valueStart = wire.start;
+        valueEnd = wire.next;
+      } else return false;
     }
     // Behind a prefix the scanner would not know it.
-    if (prefix !== "" && isProtoKey(this.#message, keyStart, keyEnd)) return false;
-    this.#ascii(this.#properties++ === 0 ? ',"properties":{"' : ',"');
-    this.#ascii(prefix);
-    if (!this.#text(keyStart, keyEnd)) return false;
-    this.#ascii('":"');
-    if (!this.#text(valueStart, valueEnd)) return false;
-    this.#ascii('"');
+    if (prefix !== NO_NAME && isProtoKey(wire.message, keyStart, keyEnd)) return false;
+    this.#beginName();
+    line.bytes(prefix);
+    if (!line.text(wire.message, keyStart, keyEnd)) return false;
+    line.bytes(BEFORE_TEXT);
+    if (!line.text(wire.message, valueStart, valueEnd)) return false;
+    line.bytes(QUOTE);
     return true;
   }
 
   /** A property from a string field: none where it is "". */
-  #property(name: string, start: number, end: number): boolean {
+  #property(name: Uint8Array, start: number, end: number): boolean {
     if (start === end) return true;
-    this.#name(name);
-    this.#ascii('"');
-    if (!this.#text(start, end)) return false;
-    this.#ascii('"');
+    const line = this.#line;
+    this.#beginName();
+    line.bytes(name);
+    line.bytes(BEFORE_TEXT);
+    if (!line.text(this.#wire.message, start, end)) return false;
+    line.bytes(QUOTE);
     return true;
   }
 
   #named(name: string, value: string): void {
-    this.#name(name);
-    this.#ascii(`"${value}"`);
+    this.#beginName();
+    this.#line.ascii(`${name}":"${value}"`);
   }
 
-  #name(name: string): void {
-    this.#ascii(this.#properties++ === 0 ? ',"properties":{"' : ',"');
-    this.#ascii(name);
-    this.#ascii('":');
-  }
-
-  /** Bytes of the message as they are; false where JSON must escape one, or there is no room. */
-  #text(start: number, end: number): boolean {
-    const message = this.#message, target = this.#target;
-    let at = this.#at;
-    if (at + end - start >= this.#limit) return false;
-    for (let i = start; i < end; i++) {
-      const byte = message[i];
-      if (PLAIN_BYTE[byte] !== 1 && byte < 0x80) return false;
-      target[at++] = byte;
-    }
-    this.#at = at;
-    return true;
-  }
-
-  /** Past the end of the target nothing is written: the line is odd then. */
-  #ascii(text: string): void {
-    const target = this.#target;
-    let at = this.#at;
-    for (let i = 0; i < text.length; i++) target[at++] = text.charCodeAt(i);
-    this.#at = at;
+  #beginName(): void {
+    this.#line.bytes(this.#properties++ === 0 ? BEFORE_FIRST_NAME : BEFORE_NAME);
   }
 }

@@ -2,11 +2,8 @@
  * IngestEventRequest and IngestEventsRequest of `analytics.v1` on the wire, as far as to find the
  * events in them (field 1) and the options (field 2); the events stay bytes.
  */
+import { EIGHT_BYTES, FOUR_BYTES, LENGTH, VARINT } from "./proto_fields.ts";
 
-const VARINT = 0;
-const EIGHT_BYTES = 1;
-const LENGTH = 2;
-const FOUR_BYTES = 5;
 const EVENT = 1;
 const OPTIONS = 2;
 

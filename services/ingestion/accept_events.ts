@@ -31,7 +31,7 @@ import { BATCH_SLOT } from "../../lib/telemetry/event_durations.ts";
 import type { Metrics } from "../../lib/telemetry/metrics.ts";
 import { type AppendFailure, type AppendPart, OverloadedError } from "./durable_producer.ts";
 import { IngestionStats } from "./ingestion_stats.ts";
-import type { DecodeEvent, ProtoEvent } from "./proto_events.ts";
+import type { DecodeEvent, ProtoPart } from "./proto_events.ts";
 import { type EventForm, EventSorter, type IndexedRejection } from "./sort_events.ts";
 
 export type { EventForm, IndexedRejection };
@@ -65,6 +65,12 @@ export interface AcceptOptions extends ModeOptions {
   readonly form: EventForm;
 }
 
+/** How events that came as protobuf are to be taken. */
+export interface ProtoOptions extends ModeOptions {
+  /** Whether the answer is to tell the ids: reading them costs a string each. */
+  readonly wantsIds: boolean;
+}
+
 /** The verdict on a single event. */
 export type EventAnswer =
   | { readonly ok: true; readonly eventId: string }
@@ -74,6 +80,12 @@ export type EventAnswer =
 export interface BatchAnswer {
   readonly accepted: number;
   readonly rejections: readonly IndexedRejection[];
+}
+
+/** The verdicts on events that came as protobuf. */
+export interface ProtoAnswer extends BatchAnswer {
+  /** Of all events, where they are wanted; "" where a refused one has none. */
+  readonly ids: readonly string[];
 }
 
 export interface EventAcceptorOptions {
@@ -173,24 +185,30 @@ export class EventAcceptor {
   }
 
   /**
-   * The same for events of `analytics.v1` that came as protobuf, with the id of each.
+   * The same for events of `analytics.v1` that came as protobuf.
    * @throws {ProblemError} empty_batch, too_many_events; then nothing was kept
    */
   async acceptProto(
-    events: readonly ProtoEvent[],
+    parts: readonly ProtoPart[],
     decode: DecodeEvent,
-    options: ModeOptions,
-  ): Promise<BatchAnswer & { readonly ids: readonly string[] }> {
+    options: ProtoOptions,
+  ): Promise<ProtoAnswer> {
     this.#refuseWhileDraining();
-    if (events.length === 0) throw new ProblemError("empty_batch");
-    if (events.length > EVENTS_PER_V1_BATCH_MAX) {
+    let count = 0;
+    for (const { events } of parts) count += events.length / 2;
+    if (count === 0) throw new ProblemError("empty_batch");
+    if (count > EVENTS_PER_V1_BATCH_MAX) {
       const detail = `a batch holds at most ${EVENTS_PER_V1_BATCH_MAX} events; send it in parts`;
       throw new ProblemError("too_many_events", detail, { field: "events" });
     }
     const receivedAtMs = this.#now();
     const sorter = this.#sorter;
-    sorter.begin("v1", receivedAtMs, true);
-    for (const event of events) sorter.proto(event, decode);
+    sorter.begin("v1", receivedAtMs, options.wantsIds);
+    for (const { bytes, events } of parts) {
+      for (let i = 0; i < events.length; i += 2) {
+        sorter.proto(bytes, events[i], events[i + 1], decode);
+      }
+    }
     const { ids } = sorter;
     return { ...await this.#finishBatch(options, receivedAtMs), ids };
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EVENTS_PER_BATCH_MAX, EVENTS_PER_V1_BATCH_MAX } from "../../lib/config/limits.ts";
+import { loadDefinitions } from "../../lib/grpc/definitions.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
 import { LogError } from "../../lib/log/event_log.ts";
 import { partitionOf } from "../../lib/log/murmur2.ts";
@@ -120,6 +121,61 @@ Deno.test("acceptBatch() gives every good event to its user's partition, in orde
         }
       },
     ),
+    { numRuns: 100 },
+  );
+});
+
+Deno.test("acceptProto() gives every good event to its user's partition, however long", async () => {
+  const { message } = loadDefinitions();
+  const type = message("analytics.v1.Event");
+  const event = fc.record({
+    user: fc.constantFrom("", "u1", "u2", "u3", "ü4", 'quo"te'),
+    chars: fc.constantFrom(0, 3, 900, 12_000, 40_000),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 24 }), async (all) => {
+      const { acceptor, producer } = openIngestHandlers();
+      const messages = all.map(({ user, chars }, i) =>
+        Uint8Array.from(type.serialize({
+          id: `e${i}`,
+          user_id: user,
+          event_type: 4,
+          timestamp: { seconds: 1_769_860_000, nanos: 0 },
+          properties: Object.fromEntries(
+            Array.from({ length: Math.ceil(chars / 900) }, (_, key) => [key, "x".repeat(900)]),
+          ),
+        }))
+      );
+      const parts = messages.map((bytes) => ({ bytes, events: [0, bytes.length] }));
+      const answer = await acceptor.acceptProto(
+        parts,
+        (bytes) => type.deserialize(Buffer.from(bytes)),
+        { mode: "durable", project: "shop", wantsIds: true },
+      );
+      const isGood = ({ user, chars }: typeof all[number]) => user !== "" && chars < 40_000;
+      assert.deepEqual(
+        answer.rejections.map(({ index }) => index),
+        all.flatMap((each, index) => isGood(each) ? [] : [index]),
+      );
+      assert.deepEqual(answer.ids, all.map((_, i) => `e${i}`));
+      for (let partition = 0; partition < PARTITIONS; partition++) {
+        const kept = producer.kept.filter((line) => line.partition === partition)
+          .map((line) => JSON.parse(line.text));
+        const wanted = all.flatMap((each, i) => {
+          const user = encode(each.user);
+          const isHere = isGood(each) &&
+            partitionOf(user, 0, user.length, PARTITIONS) === partition;
+          return isHere ? [{ id: `e${i}`, chars: 900 * Math.ceil(each.chars / 900) }] : [];
+        });
+        assert.deepEqual(
+          kept.map(({ id, properties = {} }) => ({
+            id,
+            chars: Object.values<string>(properties).join("").length,
+          })),
+          wanted,
+        );
+      }
+    }),
     { numRuns: 100 },
   );
 });

@@ -5,7 +5,7 @@
  * Requests are taken as bytes: events go from there into the log's lines without an object in
  * between (proto_events.ts).
  */
-import { splitProtoRequest } from "../../lib/event/proto_request.ts";
+import { type ProtoRequest, splitProtoRequest } from "../../lib/event/proto_request.ts";
 import type { CallContext, UnaryHandler } from "../../lib/grpc/call.ts";
 import { loadDefinitions } from "../../lib/grpc/definitions.ts";
 import type { GrpcService } from "../../lib/grpc/grpc_server.ts";
@@ -13,7 +13,7 @@ import { durationOf, timestampOf } from "../../lib/grpc/well_known.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
 import type { AcceptMode, EventAcceptor } from "./accept_events.ts";
 import { failedIds } from "./http.ts";
-import type { DecodeEvent, ProtoEvent } from "./proto_events.ts";
+import type { DecodeEvent, ProtoPart } from "./proto_events.ts";
 import { streamEvents } from "./stream_events.ts";
 import { MESSAGES, validationError } from "./v1_http.ts";
 import { withinTimeout } from "./v1_options.ts";
@@ -36,8 +36,7 @@ interface OptionsMessage {
 }
 
 /** A request's events and how they are to be taken. */
-interface IngestRequest {
-  readonly events: readonly ProtoEvent[];
+interface IngestRequest extends ProtoPart {
   readonly mode: AcceptMode;
   readonly timeoutMs: number | null;
 }
@@ -49,10 +48,12 @@ export function ingestionGrpcService(options: IngestionGrpcOptions): GrpcService
   const event = message("analytics.v1.Event");
   const decode: DecodeEvent = (bytes) => event.deserialize(Buffer.from(bytes));
   const metadataSince = metadataMaker(options);
-  const accept = async (bytes: Uint8Array, { project, quota }: CallContext) => {
+  const accept = async (request: IngestRequest, context: CallContext, wantsIds: boolean) => {
     const startedMs = performance.now();
-    const { events, mode, timeoutMs } = readRequest(bytes);
-    const accepting = acceptor.acceptProto(events, decode, { mode, project, quota });
+    const { mode, timeoutMs } = request;
+    const { project, quota } = context;
+    const wishes = { mode, project, quota, wantsIds };
+    const accepting = acceptor.acceptProto([request], decode, wishes);
     const answer = await withinTimeout(accepting, timeoutMs);
     return { ...answer, mode, metadata: metadataSince(startedMs) };
   };
@@ -63,7 +64,7 @@ export function ingestionGrpcService(options: IngestionGrpcOptions): GrpcService
       IngestEvent: {
         raw: true,
         unary: async (bytes: Uint8Array, context) => {
-          const { ids, rejections, mode, metadata } = await accept(oneEvent(bytes), context);
+          const { ids, rejections, mode, metadata } = await accept(readOne(bytes), context, true);
           if (rejections.length === 0) {
             return { success: true, event_id: ids[0], message: MESSAGES[mode], metadata };
           }
@@ -79,7 +80,7 @@ export function ingestionGrpcService(options: IngestionGrpcOptions): GrpcService
       IngestEvents: {
         raw: true,
         unary: async (bytes: Uint8Array, context) => {
-          const { accepted, rejections, metadata } = await accept(bytes, context);
+          const { accepted, rejections, metadata } = await accept(readAll(bytes), context, false);
           return {
             success: rejections.length === 0,
             processed_count: accepted,
@@ -102,27 +103,28 @@ export function ingestionGrpcService(options: IngestionGrpcOptions): GrpcService
   };
 }
 
-/** IngestEventRequest has one event: what comes in parts is one after the other. */
-function oneEvent(bytes: Uint8Array): Uint8Array {
-  const split = splitProtoRequest(bytes);
-  if (split === null) throw new ProblemError("invalid_message");
-  if (split.events.length === 0) {
+/** Reads an IngestEventsRequest. */
+function readAll(bytes: Uint8Array): IngestRequest {
+  const { events, options } = split(bytes);
+  return { bytes, events, ...wishesOf(bytes, options) };
+}
+
+/** Reads an IngestEventRequest, which has one event: what comes in parts is one after the other. */
+function readOne(bytes: Uint8Array): IngestRequest {
+  const request = readAll(bytes);
+  if (request.events.length === 0) {
     throw new ProblemError("missing_field", "event is missing; send an event", { field: "event" });
   }
-  if (split.events.length === 2) return bytes;
+  if (request.events.length === 2) return request;
   throw new ProblemError("invalid_message", "the field event comes twice; send it once", {
     field: "event",
   });
 }
 
-function readRequest(bytes: Uint8Array): IngestRequest {
-  const split = splitProtoRequest(bytes);
-  if (split === null) throw new ProblemError("invalid_message");
-  const events: ProtoEvent[] = [];
-  for (let i = 0; i < split.events.length; i += 2) {
-    events.push({ bytes, start: split.events[i], end: split.events[i + 1] });
-  }
-  return { events, ...wishesOf(bytes, split.options) };
+function split(bytes: Uint8Array): ProtoRequest {
+  const request = splitProtoRequest(bytes);
+  if (request === null) throw new ProblemError("invalid_message");
+  return request;
 }
 
 function wishesOf(

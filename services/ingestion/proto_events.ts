@@ -11,23 +11,21 @@ import { findTextFault } from "../../lib/event/text_faults.ts";
 import { type SlowContext, type SlowVerdict, validateV1Value } from "../../lib/event/validate.ts";
 import { msOf, type SecondsAndNanos } from "../../lib/grpc/well_known.ts";
 
-/** A message among other bytes. */
-export interface ProtoEvent {
+/** A request and where the events in it lie: [start, end) of each, in pairs. */
+export interface ProtoPart {
   readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
+  readonly events: readonly number[];
 }
 
 /** Decodes `analytics.v1.Event`; throws when the bytes are none. */
 export type DecodeEvent = (bytes: Uint8Array) => object;
 
-/** The verdict of the slow path. */
+/** The verdict of the slow path on a message. */
 export function judgeProtoEvent(
-  { bytes, start, end }: ProtoEvent,
+  message: Uint8Array,
   decode: DecodeEvent,
   context: SlowContext,
 ): SlowVerdict {
-  const message = bytes.subarray(start, end);
   let event: object;
   try {
     event = decode(message);

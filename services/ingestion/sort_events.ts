@@ -11,14 +11,14 @@
  */
 import { METRIC_EVENT_TYPES_MAX } from "../../lib/config/limits.ts";
 import type { Rejection } from "../../lib/event/event.ts";
-import { PROTO_LINE_BYTES_MAX, PROTO_SLOW, ProtoEventWriter } from "../../lib/event/proto_event.ts";
+import { asciiText, isAscii } from "../../lib/event/ascii_text.ts";
+import { ProtoEventWriter, type WriteId } from "../../lib/event/proto_event.ts";
 import {
   EventScan,
   insertDefaults,
   INSERTED_BYTES_MAX,
   SCAN_COMPLETE,
-  SCAN_SLOW,
-  scanEvent,
+  scanFast,
 } from "../../lib/event/scan.ts";
 import type { BatchSink } from "../../lib/event/split_batch.ts";
 import {
@@ -32,7 +32,7 @@ import { LineRanges } from "../../lib/log/line_ranges.ts";
 import { partitionOf } from "../../lib/log/murmur2.ts";
 import type { EventTypeLabels } from "../../lib/telemetry/event_type_labels.ts";
 import { MadeLines } from "./made_lines.ts";
-import { type DecodeEvent, judgeProtoEvent, type ProtoEvent } from "./proto_events.ts";
+import { type DecodeEvent, judgeProtoEvent } from "./proto_events.ts";
 import { UuidV7Maker } from "./uuid_v7.ts";
 
 /** `plain`: the REST event. `v1`: `analytics.v1.Event` as JSON, bare or wrapped in `event`. */
@@ -46,6 +46,14 @@ export interface IndexedRejection extends Rejection {
 
 /** How many events of a type: slot of EventTypeLabels and count, in pairs. */
 export type TypeCounts = readonly number[];
+
+/**
+ * Room for the line of a protobuf event, bytes for a byte of it and in all: more than the names of
+ * its fields take. A line that needs more is left to the slow path.
+ */
+const PROTO_GROWTH = 4;
+const PROTO_LINE_BYTES_MIN = 1_024;
+const NEWLINE = 0x0a;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -63,9 +71,11 @@ export class EventSorter implements BatchSink {
   lastId = "";
   /** Slot of its type in EventTypeLabels. */
   lastSlot = 0;
-  readonly #made = new MadeLines();
+  /** By partition. */
+  readonly #made: readonly MadeLines[];
   readonly #ids = new UuidV7Maker();
   readonly #makeId = () => this.#ids.make(this.#receivedAtMs);
+  readonly #writeId: WriteId = (target, at) => this.#ids.write(this.#receivedAtMs, target, at);
   readonly #protoWriter = new ProtoEventWriter();
   readonly #scan = new EventScan();
   readonly #labels: EventTypeLabels;
@@ -79,6 +89,7 @@ export class EventSorter implements BatchSink {
 
   constructor(partitions: number, labels: EventTypeLabels) {
     this.lines = Array.from({ length: partitions }, () => new LineRanges());
+    this.#made = this.lines.map(() => new MadeLines());
     this.#labels = labels;
   }
 
@@ -100,10 +111,10 @@ export class EventSorter implements BatchSink {
 
   /** Lets go of the request's bytes, once its lines are copied. The results stay. */
   release(): void {
-    for (const lines of this.lines) {
-      if (lines.count > 0) lines.clear();
+    for (let partition = 0; partition < this.lines.length; partition++) {
+      if (this.lines[partition].count > 0) this.lines[partition].clear();
+      this.#made[partition].clear();
     }
-    this.#made.clear();
   }
 
   /** Good events so far. */
@@ -127,45 +138,43 @@ export class EventSorter implements BatchSink {
     if (this.#form === "v1") return this.slow(bytes, start, end);
     const id = scan.idStart < 0 ? this.#ids.make(this.#receivedAtMs) : "";
     if (this.#wantsId) this.#nameIt(id || textOf(bytes, scan.idStart, scan.idEnd));
-    const made = this.#made;
-    made.reserve(end - start + INSERTED_BYTES_MAX);
-    const from = made.at;
-    made.at = insertDefaults(
-      bytes,
-      start,
-      end,
-      scan,
-      id,
-      this.#receivedAtMs,
-      made.block,
-      made.at,
-    );
+    const partition = partitionOf(bytes, scan.userStart, scan.userEnd, this.lines.length);
+    const made = this.#made[partition];
+    made.reserve(end - start + INSERTED_BYTES_MAX + 1);
+    const { block, at } = made;
+    const lineEnd = insertDefaults(bytes, start, end, scan, id, this.#receivedAtMs, block, at);
     this.#count(this.#labels.slotOf(bytes, scan.typeStart, scan.typeEnd));
-    this.#keep(made.block, from, made.at, bytes, scan.userStart, scan.userEnd);
+    this.#keepMade(partition, lineEnd);
   }
 
   slow(bytes: Uint8Array, start: number, end: number): void {
     this.#take(this.#judge(bytes.subarray(start, end)));
   }
 
-  /** An event of `analytics.v1` that came as protobuf. */
-  proto(event: ProtoEvent, decode: DecodeEvent): void {
-    const made = this.#made;
-    made.reserve(PROTO_LINE_BYTES_MAX);
-    const writer = this.#protoWriter;
-    const from = made.at;
-    const end = writer.write(event.bytes, event.start, event.end, made.block, from, this.#makeId);
-    const scan = this.#scan;
-    const verdict = end === PROTO_SLOW
-      ? SCAN_SLOW
-      : scanEvent(made.block, from, end, this.#receivedAtMs, scan);
-    if (verdict !== SCAN_COMPLETE) {
-      return this.#take(judgeProtoEvent(event, decode, this.#context()));
+  /** An event of `analytics.v1` that came as protobuf: message[start, end). */
+  proto(message: Uint8Array, start: number, end: number, decode: DecodeEvent): void {
+    const partition = this.#writeProto(message, start, end);
+    if (partition < 0) {
+      return this.#take(judgeProtoEvent(message.subarray(start, end), decode, this.#context()));
     }
-    made.at = end;
-    if (this.#wantsId) this.#nameIt(textOf(made.block, scan.idStart, scan.idEnd));
-    this.#count(this.#labels.slotOf(made.block, scan.typeStart, scan.typeEnd));
-    this.#keep(made.block, from, end, made.block, scan.userStart, scan.userEnd);
+    const scan = this.#scan, { block } = this.#made[partition];
+    if (this.#wantsId) this.#nameIt(textOf(block, scan.idStart, scan.idEnd));
+    this.#count(this.#labels.slotOf(block, scan.typeStart, scan.typeEnd));
+    this.#keepMade(partition, scan.end);
+  }
+
+  /** Writes and scans the line of such an event; gives its partition, -1 = the slow path's. */
+  #writeProto(message: Uint8Array, start: number, end: number): number {
+    const writer = this.#protoWriter;
+    if (!writer.find(message, start, end)) return -1;
+    const { userStart, userEnd } = writer;
+    const partition = partitionOf(message, userStart, userEnd, this.lines.length);
+    const made = this.#made[partition];
+    made.reserve(PROTO_LINE_BYTES_MIN + PROTO_GROWTH * (end - start));
+    const lineEnd = writer.write(made.block, made.at, this.#writeId);
+    if (lineEnd < 0) return -1;
+    const verdict = scanFast(made.block, made.at, lineEnd, this.#receivedAtMs, this.#scan);
+    return verdict === SCAN_COMPLETE ? partition : -1;
   }
 
   #nameIt(id: string): void {
@@ -218,15 +227,19 @@ export class EventSorter implements BatchSink {
     this.lines[partition].add(line, start, end);
     this.events++;
   }
+
+  /** Keeps the line that was made for a partition, up to `end`. */
+  #keepMade(partition: number, end: number): void {
+    const made = this.#made[partition];
+    this.lines[partition].add(made.block, made.at, end);
+    made.block[end] = NEWLINE;
+    made.at = end + 1;
+    this.events++;
+  }
 }
 
-/** UTF-8 text as a string; a loop beats TextDecoder for the short ASCII texts that ids are. */
+/** UTF-8 text as a string. */
 function textOf(bytes: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i];
-    if (byte >= 0x80) return decoder.decode(bytes.subarray(start, end));
-    text += String.fromCharCode(byte);
-  }
-  return text;
+  if (isAscii(bytes, start, end)) return asciiText(bytes, start, end);
+  return decoder.decode(bytes.subarray(start, end));
 }

@@ -19,8 +19,8 @@ import type { CallContext } from "../../lib/grpc/call.ts";
 import { loadDefinitions } from "../../lib/grpc/definitions.ts";
 import { msOf, type SecondsAndNanos } from "../../lib/grpc/well_known.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
-import type { BatchAnswer, EventAcceptor } from "./accept_events.ts";
-import type { DecodeEvent, ProtoEvent } from "./proto_events.ts";
+import type { EventAcceptor, ProtoAnswer } from "./accept_events.ts";
+import type { DecodeEvent, ProtoPart } from "./proto_events.ts";
 import { MESSAGES, validationError } from "./v1_http.ts";
 
 export interface StreamParts {
@@ -66,7 +66,7 @@ class EventStream {
   readonly #write: Write;
   readonly #context: CallContext;
   /** Gathered and not handed on yet. */
-  #gathered: ProtoEvent[] = [];
+  #gathered: ProtoPart[] = [];
   #gatheredBytes = 0;
   #batchSize = EVENTS_PER_V1_BATCH_MAX;
   /** null = by the next turn of the event loop. */
@@ -92,13 +92,13 @@ class EventStream {
     if (this.#failure !== null) throw this.#failure;
     const split = splitProtoRequest(bytes);
     if (split === null) throw new ProblemError("invalid_message");
-    const { events: [start, end], options: config } = split;
-    if (split.events.length > 2 || (start !== undefined) === (config.length > 0)) {
+    const { events, options: config } = split;
+    if (events.length > 2 || (events.length > 0) === (config.length > 0)) {
       const detail = "a request of a stream holds either an event or a config";
       throw new ProblemError("invalid_message", detail, { field: "request" });
     }
-    if (start === undefined) return this.#configure(bytes.subarray(config[0], config[1]));
-    this.#gathered.push({ bytes, start, end });
+    if (events.length === 0) return this.#configure(bytes.subarray(config[0], config[1]));
+    this.#gathered.push({ bytes, events });
     this.#pending++;
     this.#gatheredBytes += bytes.length;
     const isFull = this.#gathered.length >= this.#batchSize || this.#gatheredBytes > BODY_BYTES_MAX;
@@ -184,7 +184,12 @@ class EventStream {
     const startedMs = performance.now();
     const { acceptor, decode } = this.#parts;
     const { project, quota } = this.#context;
-    const accepting = acceptor.acceptProto(events, decode, { mode: "durable", project, quota });
+    const accepting = acceptor.acceptProto(events, decode, {
+      mode: "durable",
+      project,
+      quota,
+      wantsIds: true,
+    });
     const before = this.#lastWritten;
     const done = this.#answer(events.length, accepting, before, startedMs).catch((error) => {
       this.#failure ??= error;
@@ -195,7 +200,7 @@ class EventStream {
 
   async #answer(
     count: number,
-    accepting: Promise<BatchAnswer & { readonly ids: readonly string[] }>,
+    accepting: Promise<ProtoAnswer>,
     before: Promise<void>,
     startedMs: number,
   ): Promise<void> {

@@ -29,3 +29,14 @@ Deno.test("make() gives different ids when two makers start at the same ms", () 
   for (let i = 0; i < 1_000; i++) ids.add(new UuidV7Maker().make(5));
   assert.equal(ids.size, 1_000);
 });
+
+Deno.test("write() gives the next id as bytes where it is told to", () => {
+  const maker = new UuidV7Maker();
+  const target = new Uint8Array(40);
+  const before = maker.make(5);
+  assert.equal(maker.write(5, target, 2), 38);
+  const id = new TextDecoder().decode(target.subarray(2, 38));
+  assert.match(id, FORM);
+  assert.ok(id > before && id < maker.make(5));
+  assert.deepEqual([target[1], target[38]], [0, 0]);
+});
