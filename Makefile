@@ -73,10 +73,9 @@ generate-data: setup ## Send N=1000000 made-up events, the same for the same SEE
 	@$(rta) generate --events $(N) --seed $(SEED) \
 		--url "http://127.0.0.1:$${RTA_INGESTION_PORT:-8081}"
 
-proto: ## Compile proto/ for reflection; wants npm, for buf
-	@mkdir -p .cache && npm install --prefix .cache/buf --no-save --no-audit --no-fund --loglevel=error \
-		@bufbuild/buf@1.74.0 && .cache/buf/node_modules/.bin/buf build proto \
-		--as-file-descriptor-set -o proto/descriptors.binpb
+proto: ## Lint proto/ by buf, and compile it for reflection
+	@scripts/buf.sh lint proto && scripts/buf.sh breaking proto --against tests/contract/proto_baseline.binpb
+	@scripts/buf.sh build proto --as-file-descriptor-set -o proto/descriptors.binpb
 
 docs: setup ## Write docs/ERRORS.md from the lists of codes
 	@$(deno) run --frozen -A scripts/write_error_codes.ts

@@ -1,17 +1,21 @@
 /**
- * The frozen part of proto/: every field and enum value that clients know (proto_baseline.txt) is
- * there, with its number and type; and the compiled files that reflection gives are of these texts.
+ * The frozen part of proto/: every field and enum value of the contract (proto_baseline.txt, as
+ * existing clients know it) is there, with its number and type; by buf, nothing else that was
+ * published breaks either (proto_baseline.binpb), files and names keep to the rules of
+ * proto/buf.yaml, and the compiled files that reflection gives are of these texts.
+ *
+ * What is added is published with a release; then the second baseline is made anew:
+ *
+ *     scripts/buf.sh build proto --exclude-source-info -o tests/contract/proto_baseline.binpb
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import {
-  loadFileDescriptorSetFromBuffer,
-  loadSync,
-  type PackageDefinition,
-} from "@grpc/proto-loader";
+import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const FILES = ["analytics/v1/analytics.proto", "analytics/analytics.proto"];
+
+const BASELINE = "tests/contract/proto_baseline.binpb";
 
 interface Field {
   readonly name: string;
@@ -56,17 +60,55 @@ function isOfType(field: Field, type: string): boolean {
   return field.typeName.endsWith(single);
 }
 
-Deno.test("proto/descriptors.binpb was made of the files beside it (make proto)", () => {
-  const bytes = Buffer.from(Deno.readFileSync(`${ROOT}proto/descriptors.binpb`));
-  const compiled = loadFileDescriptorSetFromBuffer(bytes, { keepCase: true });
-  let fields = 0;
-  for (const name of Object.keys(loaded).filter((name) => name.startsWith("analytics."))) {
-    const numbersOf = (definition: PackageDefinition) => {
-      const { field = [], value = [] } = descriptorOf(definition, name);
-      return [...field, ...value].map(({ name, number }) => `${name} = ${number}`).sort();
-    };
-    assert.deepEqual(numbersOf(compiled), numbersOf(loaded), name);
-    fields += numbersOf(loaded).length;
+/** Runs buf on proto/, or on a copy of it; gives its exit code and what it wrote. */
+async function buf(...args: string[]) {
+  const output = await new Deno.Command(`${ROOT}scripts/buf.sh`, { args, cwd: ROOT }).output();
+  const text = new TextDecoder().decode(output.stdout) + new TextDecoder().decode(output.stderr);
+  return { code: output.code, text, bytes: output.stdout };
+}
+
+const { code: bufCode, text: bufText } = await buf("--version");
+if (bufCode !== 0) console.error(`\nNO BUF, so tests are skipped: ${bufText.slice(-500)}\n`);
+
+function bufTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, ignore: bufCode !== 0 });
+}
+
+bufTest("proto/ is linted and formatted as buf wants it", async () => {
+  for (const args of [["lint", "proto"], ["format", "--diff", "--exit-code", "proto"]]) {
+    const { code, text } = await buf(...args);
+    assert.equal(code, 0, text);
   }
-  assert.ok(fields > 300, `${fields} fields`);
+});
+
+bufTest("proto/ breaks no client that was made from its baseline", async () => {
+  const { code, text } = await buf("breaking", "proto", "--against", BASELINE);
+  assert.equal(code, 0, text);
+});
+
+bufTest("buf finds what breaks clients and what is named badly", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "rta-proto-" });
+  try {
+    const copied = await new Deno.Command("cp", { args: ["-R", `${ROOT}proto/.`, folder] })
+      .output();
+    assert.equal(copied.code, 0);
+    const file = `${folder}/analytics/v1/analytics.proto`;
+    const proto = await Deno.readTextFile(file);
+    const changed = proto.replace("string referrer = 3;", "string refererUrl = 3;")
+      .replace("stream StreamEventsRequest", "StreamEventsRequest");
+    await Deno.writeTextFile(file, changed);
+    const breaking = await buf("breaking", folder, "--against", BASELINE);
+    assert.match(breaking.text, /"referrer" to "refererUrl"/);
+    assert.match(breaking.text, /RPC "StreamEvents".* client streaming to client unary/);
+    assert.match((await buf("lint", folder)).text, /"refererUrl" should be lower_snake_case/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+bufTest("proto/descriptors.binpb was made of the files beside it (make proto)", async () => {
+  const { code, bytes, text } = await buf("build", "proto", "--as-file-descriptor-set", "-o", "-");
+  assert.equal(code, 0, text);
+  const isSame = Buffer.from(bytes).equals(await Deno.readFile(`${ROOT}proto/descriptors.binpb`));
+  assert.ok(isSame, "run make proto");
 });
