@@ -10,11 +10,13 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { bufTests, runBuf } from "../support/buf.ts";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const FILES = ["analytics/v1/analytics.proto", "analytics/analytics.proto"];
 
+const bufTest = await bufTests();
 const BASELINE = "tests/contract/proto_baseline.binpb";
 
 interface Field {
@@ -60,33 +62,19 @@ function isOfType(field: Field, type: string): boolean {
   return field.typeName.endsWith(single);
 }
 
-/** Runs buf on proto/, or on a copy of it; gives its exit code and what it wrote. */
-async function buf(...args: string[]) {
-  const output = await new Deno.Command(`${ROOT}scripts/buf.sh`, { args, cwd: ROOT }).output();
-  const text = new TextDecoder().decode(output.stdout) + new TextDecoder().decode(output.stderr);
-  return { code: output.code, text, bytes: output.stdout };
-}
-
-const { code: bufCode, text: bufText } = await buf("--version");
-if (bufCode !== 0) console.error(`\nNO BUF, so tests are skipped: ${bufText.slice(-500)}\n`);
-
-function bufTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, ignore: bufCode !== 0 });
-}
-
-bufTest("proto/ is linted and formatted as buf wants it", async () => {
+Deno.test(bufTest("proto/ is linted and formatted as buf wants it", async () => {
   for (const args of [["lint", "proto"], ["format", "--diff", "--exit-code", "proto"]]) {
-    const { code, text } = await buf(...args);
+    const { code, text } = await runBuf(...args);
     assert.equal(code, 0, text);
   }
-});
+}));
 
-bufTest("proto/ breaks no client that was made from its baseline", async () => {
-  const { code, text } = await buf("breaking", "proto", "--against", BASELINE);
+Deno.test(bufTest("proto/ breaks no client that was made from its baseline", async () => {
+  const { code, text } = await runBuf("breaking", "proto", "--against", BASELINE);
   assert.equal(code, 0, text);
-});
+}));
 
-bufTest("buf finds what breaks clients and what is named badly", async () => {
+Deno.test(bufTest("buf finds what breaks clients and what is named badly", async () => {
   const folder = await Deno.makeTempDir({ prefix: "rta-proto-" });
   try {
     const copied = await new Deno.Command("cp", { args: ["-R", `${ROOT}proto/.`, folder] })
@@ -97,18 +85,26 @@ bufTest("buf finds what breaks clients and what is named badly", async () => {
     const changed = proto.replace("string referrer = 3;", "string refererUrl = 3;")
       .replace("stream StreamEventsRequest", "StreamEventsRequest");
     await Deno.writeTextFile(file, changed);
-    const breaking = await buf("breaking", folder, "--against", BASELINE);
+    const breaking = await runBuf("breaking", folder, "--against", BASELINE);
     assert.match(breaking.text, /"referrer" to "refererUrl"/);
     assert.match(breaking.text, /RPC "StreamEvents".* client streaming to client unary/);
-    assert.match((await buf("lint", folder)).text, /"refererUrl" should be lower_snake_case/);
+    assert.match((await runBuf("lint", folder)).text, /"refererUrl" should be lower_snake_case/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-});
+}));
 
-bufTest("proto/descriptors.binpb was made of the files beside it (make proto)", async () => {
-  const { code, bytes, text } = await buf("build", "proto", "--as-file-descriptor-set", "-o", "-");
-  assert.equal(code, 0, text);
-  const isSame = Buffer.from(bytes).equals(await Deno.readFile(`${ROOT}proto/descriptors.binpb`));
-  assert.ok(isSame, "run make proto");
-});
+Deno.test(
+  bufTest("proto/descriptors.binpb was made of the files beside it (make proto)", async () => {
+    const { code, bytes, text } = await runBuf(
+      "build",
+      "proto",
+      "--as-file-descriptor-set",
+      "-o",
+      "-",
+    );
+    assert.equal(code, 0, text);
+    const isSame = Buffer.from(bytes).equals(await Deno.readFile(`${ROOT}proto/descriptors.binpb`));
+    assert.ok(isSame, "run make proto");
+  }),
+);
