@@ -1,9 +1,10 @@
 /**
  * The steps of the gate, in the order in which they are quickest to say what is wrong.
  *
- * Tests are grouped by what they need. Unit tests run two files at a time; the others open ports,
- * start processes or measure, so they run one after the other and alone. A test file that is in no
- * group's folder counts as a unit test: no file can be forgotten.
+ * Tests are grouped by what they need. Unit and contract tests run two files at a time: each file has
+ * folders and topics of its own. The others start processes, kill them or look at the clock, so they
+ * run one after the other and alone. A test file that is in no group's folder counts as a unit test:
+ * no file can be forgotten.
  */
 
 /** One step: a Deno command, and whether its result is one verdict or a count of tests. */
@@ -26,6 +27,9 @@ const testFolders: Record<string, string> = {
   e2e: "tests/e2e/",
   fault: "tests/fault/",
 };
+
+/** Groups whose files run two at a time. */
+const parallelGroups: ReadonlySet<string> = new Set(["unit", "contract"]);
 
 /** Names of all steps; a group of tests has a step only while it has tests. */
 export const STEP_NAMES = ["fmt", "lint", "check", "pure", "unit", ...Object.keys(testFolders)];
@@ -58,7 +62,7 @@ export function gateSteps(
   ];
   for (const [group, files] of Object.entries(groupTests(paths.filter(isTest)))) {
     if (files.length === 0) continue;
-    const parallel = group === "unit" ? ["--parallel"] : [];
+    const parallel = parallelGroups.has(group) ? ["--parallel"] : [];
     steps.push({
       name: group,
       // Types are the business of the step `check`.
