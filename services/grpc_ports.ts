@@ -36,7 +36,7 @@ export async function openGrpcPorts(options: GrpcPortsOptions): Promise<GrpcPort
   try {
     for (const role of GRPC_ROLES) {
       if (!config.roles.has(role)) continue;
-      ports.set(role, server.listen(config.host, config.grpcPorts[role]));
+      ports.set(role, await server.listen(config.host, config.grpcPorts[role]));
     }
   } catch (error) {
     await server.stop(0);

@@ -15,7 +15,8 @@ import {
 import type { Handler } from "../lib/http/app.ts";
 import { CrossOrigin } from "../lib/http/cross_origin.ts";
 import { DrainGate } from "../lib/http/drain_gate.ts";
-import { type HttpServer, listen } from "../lib/http/listen.ts";
+import type { HttpServer } from "../lib/http/listen.ts";
+import { openHttp } from "../lib/http/listen_mutual.ts";
 import { readServerTls, type ServerTls } from "../lib/http/server_tls.ts";
 import type { HealthReport, OperationalOptions } from "../lib/http/operational_routes.ts";
 import { BodyReader } from "../lib/http/read_body.ts";
@@ -126,7 +127,7 @@ export class Platform implements Served {
     for (const role of ROLES) {
       if (!roles.has(role)) continue;
       const handler = this.#gate.guard(this.#handlerOf(role, bodies));
-      this.#servers.set(role, listen({ host, port: ports[role], handler, tls }));
+      this.#servers.set(role, await openHttp({ host, port: ports[role], handler, tls }));
     }
     this.#grpc = await this.#openGrpc(tls);
     this.#timers.push(setInterval(() => this.#refreshGauges(), GAUGE_REFRESH_MS));

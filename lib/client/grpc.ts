@@ -4,7 +4,12 @@
  * everywhere.
  */
 import { CLIENT_DEADLINE_MS } from "../config/client_limits.ts";
-import type { AnyMessage, CallSettings, GrpcChannel } from "../grpc/grpc_channel.ts";
+import type {
+  AnyMessage,
+  CallSettings,
+  ClientIdentity,
+  GrpcChannel,
+} from "../grpc/grpc_channel.ts";
 import { ApiError, clientError } from "./api_error.ts";
 import { numberWithin } from "./client_options.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -20,12 +25,15 @@ import { uuidV7 } from "./uuid_v7.ts";
 
 export type { EventStream, SentEvent, StreamOptions, StreamTotals } from "./grpc_stream.ts";
 export type { PoolOptions } from "./grpc_pool.ts";
+export type { ClientIdentity };
 
 export interface GrpcOptions extends PoolOptions {
   /** `host:port`; 127.0.0.1:50051 if missing. */
   readonly address?: string;
   /** PEM of authorities; "" = those of the system; no TLS if missing. */
   readonly caCertificate?: string;
+  /** Of mutual TLS: the certificate that the client shows, and its key, in PEM. */
+  readonly identity?: ClientIdentity;
   readonly apiKey?: string;
   readonly token?: string;
   /** Compress what is sent. */
@@ -58,7 +66,8 @@ export class GrpcAnalyticsClient implements Disposable {
     const range = { preset, min: 1, max: 2 ** 31 - 1 };
     this.#deadlineMs = numberWithin("deadlineMs", options.deadlineMs, range);
     [this.#clock, this.#random] = [clock, random];
-    const place = { ...placeOf(options.address ?? "127.0.0.1:50051"), caCertificate };
+    const { address = "127.0.0.1:50051", identity } = options;
+    const place = { ...placeOf(address), caCertificate, identity };
     this.#pool = new ChannelPool({ clock, connect: () => connectInTime(place, clock) }, options);
   }
 

@@ -13,7 +13,7 @@ import {
   CLIENT_POOL_SIZE,
   CLIENT_POOL_SIZE_MAX,
 } from "../config/client_limits.ts";
-import { GrpcChannel, GrpcError } from "../grpc/grpc_channel.ts";
+import { type ChannelOptions, GrpcChannel, GrpcError } from "../grpc/grpc_channel.ts";
 import { Status } from "../grpc/status_code.ts";
 import { clientError } from "./api_error.ts";
 import { numberWithin } from "./client_options.ts";
@@ -147,7 +147,7 @@ export class ChannelPool<C extends PooledChannel> {
 
 /** Connects within CLIENT_CONNECT_MS_MAX. Rejects with GrpcError UNAVAILABLE. */
 export async function connectInTime(
-  place: { readonly host: string; readonly port: number; readonly caCertificate: string | null },
+  place: ChannelOptions,
   clock: Clock,
 ): Promise<GrpcChannel> {
   const connecting = GrpcChannel.connect(place);

@@ -27,6 +27,8 @@ export interface KafkaConfig extends Omit<KafkaLogSettings, "clientId"> {
 export interface TlsConfig {
   readonly certFile: string;
   readonly keyFile: string;
+  /** Authorities of clients; null = clients need no certificate. */
+  readonly clientCaFile: string | null;
 }
 
 /** The settings of one process. */
@@ -205,24 +207,20 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
   };
 }
 
-function tlsOf({ RTA_TLS_CERT: certFile, RTA_TLS_KEY: keyFile }: Values): TlsConfig | null {
-  return certFile === null || keyFile === null ? null : { certFile, keyFile };
+function tlsOf(values: Values): TlsConfig | null {
+  const { RTA_TLS_CERT: certFile, RTA_TLS_KEY: keyFile, RTA_TLS_CLIENT_CA: clientCaFile } = values;
+  return certFile === null || keyFile === null ? null : { certFile, keyFile, clientCaFile };
 }
 
-/** A certificate has a key; certificates of clients would not be looked at, which is worse than no. */
+/** A certificate has a key; clients are asked for theirs by TLS only. */
 function checkTls(values: Values, given: Environment, problems: ConfigProblem[]): void {
   const refuse = (variable: VariableName, message: string) =>
     problems.push({ variable, value: given[variable] ?? "", message });
   if ((values.RTA_TLS_CERT === null) !== (values.RTA_TLS_KEY === null)) {
     const missing = values.RTA_TLS_CERT === null ? "RTA_TLS_CERT" : "RTA_TLS_KEY";
     refuse(missing, "give RTA_TLS_CERT and RTA_TLS_KEY together");
-  }
-  if (values.RTA_TLS_CLIENT_CA !== null) {
-    refuse(
-      "RTA_TLS_CLIENT_CA",
-      "leave it out: the ports can't ask clients for certificates (Deno.listenTls and Deno.serve " +
-        "have no such option); put a proxy that does in front",
-    );
+  } else if (values.RTA_TLS_CLIENT_CA !== null && values.RTA_TLS_CERT === null) {
+    refuse("RTA_TLS_CLIENT_CA", "give RTA_TLS_CERT and RTA_TLS_KEY as well: it is of TLS");
   }
 }
 

@@ -44,6 +44,10 @@ export const BODY_SMALL_BYTES = 64 * KIB;
 export const BODIES_BYTES_MAX = 64 * MIB;
 /** Longest time for a body to arrive, ms. */
 export const BODY_READ_MS_MAX = 30 * SECOND_MS;
+/** Longest handshake of mutual TLS. */
+export const MTLS_HANDSHAKE_MS_MAX = 10 * SECOND_MS;
+/** Most connections of one HTTP port at a time where clients show certificates. */
+export const HTTP_MTLS_CONNECTIONS_MAX = 4_096;
 /** Most events of one REST batch. */
 export const EVENTS_PER_BATCH_MAX = 10_000;
 /** Most events of one `analytics.v1` batch. */

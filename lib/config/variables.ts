@@ -124,7 +124,9 @@ export const VARIABLES = {
   RTA_METRICS_GRPC_PORT: grpcPort("50054", "metrics"),
   RTA_TLS_CERT: optionalPath("PEM file of the certificate that every port is served with by TLS"),
   RTA_TLS_KEY: optionalPath("PEM file of that certificate's key"),
-  RTA_TLS_CLIENT_CA: optionalPath("Refused: ports can't ask clients for certificates"),
+  RTA_TLS_CLIENT_CA: optionalPath(
+    "PEM file of authorities: every client needs a certificate that one of them signed",
+  ),
   RTA_ROLES: {
     preset: "all",
     valid: `all, or a list of ${ROLES.join(", ")} with commas between them`,

@@ -89,7 +89,7 @@ export const OPERATING_FAILURES: Readonly<Record<FailureCode, OperatingFailure>>
   ),
   RTA_TLS_UNUSABLE: failure(
     null,
-    "A file of a certificate or key can't be read, is no PEM, or the two do not belong together",
+    "A file of certificates or of a key can't be read, is no PEM, or the two do not belong together",
     noStart,
     "Mend the file that the message names",
   ),

@@ -39,6 +39,14 @@ export interface ChannelOptions {
   readonly port: number;
   /** null = plain text; else certificates of authorities in PEM, "" = the system's. */
   readonly caCertificate: string | null;
+  /** Of mutual TLS: what the client shows. */
+  readonly identity?: ClientIdentity;
+}
+
+/** A client's certificate, its chain after it, and its key, in PEM. */
+export interface ClientIdentity {
+  readonly certificate: string;
+  readonly key: string;
 }
 
 export interface CallSettings {
@@ -76,7 +84,8 @@ export class GrpcChannel implements Disposable {
   }
 
   /** Connects. Rejects with GrpcError UNAVAILABLE. */
-  static async connect({ host, port, caCertificate }: ChannelOptions): Promise<GrpcChannel> {
+  static async connect(options: ChannelOptions): Promise<GrpcChannel> {
+    const { host, port, caCertificate, identity } = options;
     const authority = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
     let conn: Deno.Conn;
     try {
@@ -87,6 +96,7 @@ export class GrpcChannel implements Disposable {
           port,
           alpnProtocols: ["h2"],
           caCerts: caCertificate === "" ? [] : [caCertificate],
+          ...(identity === undefined ? {} : { cert: identity.certificate, key: identity.key }),
         });
     } catch (error) {
       throw new GrpcError(Status.UNAVAILABLE, `${authority} can't be reached: ${error}`, []);

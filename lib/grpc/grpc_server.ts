@@ -69,11 +69,11 @@ export class GrpcServer {
     }
   }
 
-  /** Opens a port, 0 = any free one; gives its number. Throws ListenError. */
-  listen(host: string, port: number): number {
+  /** Opens a port, 0 = any free one; gives its number. Rejects with ListenError. */
+  async listen(host: string, port: number): Promise<number> {
     const { tls } = this.#options;
     const onStream = (stream: Http2Stream) => this.#serve(stream);
-    const server = new Http2Server({ host, port, tls, onStream });
+    const server = await Http2Server.open({ host, port, tls, onStream });
     this.#servers.push(server);
     return server.port;
   }

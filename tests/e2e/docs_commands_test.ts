@@ -12,7 +12,8 @@
  *     <!-- shortened -->        the answer below leaves members and elements out
  *     <!-- for example -->      what is below is not compared: it is different each time
  *
- * grpcurl with -cacert talks to a second server, that has certificates.
+ * grpcurl with -cacert talks to a second server, that has certificates, and with -cert to a third one,
+ * that asks for them.
  */
 import assert from "node:assert/strict";
 import * as exitCodes from "../../lib/config/exit_codes.ts";
@@ -95,16 +96,19 @@ interface Servers {
   readonly plain: TestServer;
   /** With certificates in `folder`, where commands run; null = the document needs none. */
   readonly tls: TestServer | null;
+  /** The same, and asks clients for theirs. */
+  readonly mutualTls: TestServer | null;
   readonly folder: string;
 }
 
 /** The script with the servers' addresses in place of the documented ones. */
-function placed(script: string, { plain, tls }: Servers): string {
+function placed(script: string, { plain, tls, mutualTls }: Servers): string {
   let text = script;
   for (const [role, url] of Object.entries(DOCUMENTED)) {
     text = text.replaceAll(url, plain.urls[role as keyof ServerUrls]);
   }
-  const server = script.includes("-cacert") ? tls! : plain;
+  const isMutual = script.includes("-cert ");
+  const server = isMutual ? mutualTls! : script.includes("-cacert") ? tls! : plain;
   GRPC_ROLES.forEach((role, i) => {
     const address = `127.0.0.1:${GRPC_PORT_FIRST + i}`;
     text = text.replaceAll(address, `127.0.0.1:${grpcPortOf(server, role)}`);
@@ -219,9 +223,11 @@ async function withServers(
     if (commands.some(({ script }) => script.includes("-cacert"))) {
       await makeCertificates(folder);
       const [RTA_TLS_CERT, RTA_TLS_KEY] = [`${folder}/server.pem`, `${folder}/server.key`];
-      tls.push(await startServer({ env: { RTA_TLS_CERT, RTA_TLS_KEY } }));
+      const env = { RTA_TLS_CERT, RTA_TLS_KEY };
+      tls.push(await startServer({ env }));
+      tls.push(await startServer({ env: { ...env, RTA_TLS_CLIENT_CA: `${folder}/ca.pem` } }));
     }
-    await use({ plain, tls: tls[0] ?? null, folder });
+    await use({ plain, tls: tls[0] ?? null, mutualTls: tls[1] ?? null, folder });
   } finally {
     for (const server of [plain, ...tls]) assert.equal(await server.stop(), 0);
     Deno.removeSync(folder, { recursive: true });
