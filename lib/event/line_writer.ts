@@ -12,11 +12,14 @@ export class LineWriter {
   target: Uint8Array = new Uint8Array(0);
   /** Where the next byte goes. */
   at = 0;
+  /** Whether all texts so far are ASCII: others may be malformed UTF-8. */
+  isAscii = true;
 
   /** Begins a line in `target` at `at`. */
   begin(target: Uint8Array, at: number): void {
     this.target = target;
     this.at = at;
+    this.isAscii = true;
   }
 
   /** Whether all that was written found room, and there is some left. */
@@ -45,12 +48,15 @@ export class LineWriter {
     const target = this.target;
     let at = this.at;
     if (at + end - start > target.length) return false;
+    let bits = 0;
     for (let i = start; i < end; i++) {
       const byte = source[i];
       if (PLAIN_BYTE[byte] !== 1 && byte < 0x80) return false;
       target[at++] = byte;
+      bits |= byte;
     }
     this.at = at;
+    if (bits >= 0x80) this.isAscii = false;
     return true;
   }
 
@@ -66,7 +72,7 @@ export class LineWriter {
     const target = this.target;
     const end = this.at + count;
     for (let at = end - 1; at >= this.at; at--) {
-      const rest = Math.floor(value / 10);
+      const rest = value / 10 | 0;
       target[at] = 0x30 + value - 10 * rest;
       value = rest;
     }

@@ -4,12 +4,23 @@
  *
  * Whatever is unusual is left to the slow path (the protobuf library, validateV1Value), which says
  * what is wrong, if anything: a field that comes twice, text that JSON must escape, an empty
- * required field, items and metrics of the oneof, an enum value that is not known. The line that
- * was written is scanned as any other by whoever calls this, so that UTF-8, lengths, keys and times
- * are judged in one place. Both paths give the same event: proto_events_test.ts.
+ * required field, items and metrics of the oneof, an enum value that is not known. The rules of events
+ * (UTF-8, lengths, keys, times) are the scanner's: a line is only trusted without a scan where it is
+ * plainly far from breaking one (`needsScan`). Both paths give the same event: proto_events_test.ts.
  */
+import {
+  FUTURE_MS_MAX,
+  ID_CHARS_MAX,
+  PROPERTIES_BYTES_MAX,
+  PROPERTIES_MAX,
+  SESSION_ID_CHARS_MAX,
+  SOURCE_CHARS_MAX,
+  TYPE_CHARS_MAX,
+  USER_ID_CHARS_MAX,
+} from "../config/limits.ts";
 import { asciiBytes } from "./ascii_text.ts";
 import { CATEGORY_NAMES } from "./event.ts";
+import { KeySet } from "./key_set.ts";
 import { LineWriter } from "./line_writer.ts";
 import { EIGHT_BYTES, LENGTH, ProtoFields, VARINT } from "./proto_fields.ts";
 import { isProtoKey } from "./scan_text.ts";
@@ -77,6 +88,9 @@ const TRANSACTION_TYPES = ["", "purchase", "refund", "subscription", "transfer"]
 const TRANSACTION_STATUSES = ["", "PENDING", "COMPLETED", "FAILED", "CANCELLED"];
 
 const NO_NAME = asciiBytes("");
+const TYPE_NAME = asciiBytes("type");
+const STATUS_NAME = asciiBytes("status");
+const IS_NEW_USER_NAME = asciiBytes("user_context.is_new_user");
 const BEFORE_ID = asciiBytes('{"id":"');
 const BEFORE_USER = asciiBytes('","user_id":"');
 const BEFORE_TYPE = asciiBytes('","event_type":"');
@@ -111,6 +125,14 @@ export class ProtoEventWriter {
   /** Where the user id lies in the message, after find(). */
   userStart = 0;
   userEnd = 0;
+  /** Where its id, its type and the line's end lie in the target, after write(). */
+  idStart = 0;
+  idEnd = 0;
+  typeStart = 0;
+  typeEnd = 0;
+  lineEnd = 0;
+  /** After write(): whether only a scan of the line can tell that it keeps the rules of events. */
+  needsScan = false;
   /** Where each field lies in the message; of the event type its value. */
   readonly #starts = new Int32Array(FIELDS);
   readonly #ends = new Int32Array(FIELDS);
@@ -124,6 +146,7 @@ export class ProtoEventWriter {
   readonly #line = new LineWriter();
   /** Properties that were written. */
   #properties = 0;
+  readonly #names = new KeySet(PROPERTIES_MAX);
   readonly #double = new DataView(new ArrayBuffer(8));
 
   /** Finds the fields of the event message[start, end). False = odd: leave it to the slow path. */
@@ -156,42 +179,64 @@ export class ProtoEventWriter {
   }
 
   /**
-   * Writes the event that find() found into `target` from `at` on; gives the index after the line,
-   * at which there is room for a newline, or -1: leave it to the slow path. `writeId` is asked for
-   * an id where the event has none.
+   * Writes the event that find() found into `target` from `at` on, up to `lineEnd`, where there is
+   * room for a newline. False = odd: leave it to the slow path. `writeId` is asked for an id where
+   * the event has none.
    */
-  write(target: Uint8Array, at: number, writeId: WriteId): number {
+  write(target: Uint8Array, at: number, receivedAtMs: number, writeId: WriteId): boolean {
     const line = this.#line;
     line.begin(target, at);
-    return this.#writeFields(writeId) && this.#writeProperties() && line.hasRoom ? line.at : -1;
+    this.needsScan = false;
+    const timestampMs = this.#timestampMs();
+    if (timestampMs < 0 || !this.#writeFields(timestampMs, writeId)) return false;
+    if (!this.#writeProperties() || !line.hasRoom) return false;
+    const isSure = line.isAscii && line.at - at <= PROPERTIES_BYTES_MAX &&
+      timestampMs <= receivedAtMs + FUTURE_MS_MAX && this.#data !== TRANSACTION_EVENT &&
+      this.#areTextsInLimits();
+    if (!isSure) this.needsScan = true;
+    this.lineEnd = line.at;
+    return true;
+  }
+
+  /** Whether the texts of the known fields, if they are ASCII, are no longer than they may be. */
+  #areTextsInLimits(): boolean {
+    const userChars = this.userEnd - this.userStart;
+    return userChars > 0 && userChars <= USER_ID_CHARS_MAX &&
+      this.idEnd - this.idStart <= ID_CHARS_MAX &&
+      this.typeEnd - this.typeStart <= TYPE_CHARS_MAX &&
+      this.#length(SOURCE) <= SOURCE_CHARS_MAX &&
+      this.#length(SESSION_ID) <= SESSION_ID_CHARS_MAX;
+  }
+
+  /** Bytes of a field; 0 where it is missing. */
+  #length(field: number): number {
+    return this.#has(field) ? this.#ends[field] - this.#starts[field] : 0;
   }
 
   #has(field: number): boolean {
     return this.#starts[field] !== -1;
   }
 
-  #writeFields(writeId: WriteId): boolean {
+  #writeFields(timestampMs: number, writeId: WriteId): boolean {
     const line = this.#line;
-    const timestampMs = this.#timestampMs();
-    if (timestampMs < 0) return false;
     line.bytes(BEFORE_ID);
-    if (this.#isFilled(ID)) {
+    this.idStart = line.at;
+    if (this.#length(ID) > 0) {
       if (!this.#text(ID)) return false;
     } else line.at = writeId(line.target, line.at);
+    this.idEnd = line.at;
     line.bytes(BEFORE_USER);
     if (!this.#text(USER_ID)) return false;
     line.bytes(BEFORE_TYPE);
+    this.typeStart = line.at;
     if (!this.#type()) return false;
+    this.typeEnd = line.at;
     line.bytes(BEFORE_TIMESTAMP);
     line.wholeNumber(timestampMs);
-    if (this.#isFilled(SOURCE) && !this.#member(BEFORE_SOURCE, SOURCE)) return false;
-    if (this.#isFilled(SESSION_ID) && !this.#member(BEFORE_SESSION, SESSION_ID)) return false;
+    if (this.#length(SOURCE) > 0 && !this.#member(BEFORE_SOURCE, SOURCE)) return false;
+    if (this.#length(SESSION_ID) > 0 && !this.#member(BEFORE_SESSION, SESSION_ID)) return false;
     line.bytes(CATEGORY_MEMBERS[this.#category]);
     return true;
-  }
-
-  #isFilled(field: number): boolean {
-    return this.#has(field) && this.#ends[field] > this.#starts[field];
   }
 
   #member(before: Uint8Array, field: number): boolean {
@@ -248,6 +293,7 @@ export class ProtoEventWriter {
   #writeProperties(): boolean {
     const wire = this.#wire;
     this.#properties = 0;
+    this.#names.clear();
     let amount = "";
     for (let at = this.#start; at < this.#end;) {
       wire.read(at, this.#end);
@@ -313,8 +359,8 @@ export class ProtoEventWriter {
         if (!this.#property(known.name, wire.start, wire.next)) return false;
       }
     }
-    this.#beginName();
-    this.#line.ascii(`user_context.is_new_user":${isNew === 1}`);
+    this.#name(IS_NEW_USER_NAME);
+    this.#line.ascii(isNew === 1 ? '":true' : '":false');
     return true;
   }
 
@@ -340,8 +386,10 @@ export class ProtoEventWriter {
     }
     if ((seen & 1 << TRANSACTION_ID) === 0 || !(amount >= 0) || amount === Infinity) return null;
     if (type >= TRANSACTION_TYPES.length || status >= TRANSACTION_STATUSES.length) return null;
-    if (type > 0) this.#named("type", `TRANSACTION_TYPE_${TRANSACTION_TYPES[type].toUpperCase()}`);
-    if (status > 0) this.#named("status", `TRANSACTION_STATUS_${TRANSACTION_STATUSES[status]}`);
+    if (type > 0) {
+      this.#named(TYPE_NAME, `TRANSACTION_TYPE_${TRANSACTION_TYPES[type].toUpperCase()}`);
+    }
+    if (status > 0) this.#named(STATUS_NAME, `TRANSACTION_STATUS_${TRANSACTION_STATUSES[status]}`);
     return String(amount + 0);
   }
 
@@ -375,10 +423,12 @@ export class ProtoEventWriter {
       } else return false;
     }
     // Behind a prefix the scanner would not know it.
-    if (prefix !== NO_NAME && isProtoKey(wire.message, keyStart, keyEnd)) return false;
+    if (isProtoKey(wire.message, keyStart, keyEnd)) return false;
     this.#beginName();
+    const nameStart = line.at;
     line.bytes(prefix);
     if (!line.text(wire.message, keyStart, keyEnd)) return false;
+    this.#noteName(nameStart);
     line.bytes(BEFORE_TEXT);
     if (!line.text(wire.message, valueStart, valueEnd)) return false;
     line.bytes(QUOTE);
@@ -389,20 +439,31 @@ export class ProtoEventWriter {
   #property(name: Uint8Array, start: number, end: number): boolean {
     if (start === end) return true;
     const line = this.#line;
-    this.#beginName();
-    line.bytes(name);
+    this.#name(name);
     line.bytes(BEFORE_TEXT);
     if (!line.text(this.#wire.message, start, end)) return false;
     line.bytes(QUOTE);
     return true;
   }
 
-  #named(name: string, value: string): void {
+  #named(name: Uint8Array, value: string): void {
+    this.#name(name);
+    this.#line.ascii(`":"${value}"`);
+  }
+
+  #name(name: Uint8Array): void {
     this.#beginName();
-    this.#line.ascii(`${name}":"${value}"`);
+    const start = this.#line.at;
+    this.#line.bytes(name);
+    this.#noteName(start);
   }
 
   #beginName(): void {
     this.#line.bytes(this.#properties++ === 0 ? BEFORE_FIRST_NAME : BEFORE_NAME);
+  }
+
+  /** Has a name that may be there twice, or too many of them, judged by the scanner. */
+  #noteName(start: number): void {
+    if (!this.#names.add(this.#line.target, start, this.#line.at)) this.needsScan = true;
   }
 }

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import {
+  FUTURE_MS_MAX,
+  ID_CHARS_MAX,
+  PROPERTIES_MAX,
+  SESSION_ID_CHARS_MAX,
+  SOURCE_CHARS_MAX,
+  TYPE_CHARS_MAX,
+  USER_ID_CHARS_MAX,
+} from "../../lib/config/limits.ts";
 import { CATEGORY_NAMES } from "../../lib/event/event.ts";
 import { ProtoEventWriter } from "../../lib/event/proto_event.ts";
 import { EventScan, SCAN_COMPLETE, scanEvent } from "../../lib/event/scan.ts";
@@ -24,9 +33,15 @@ const scan = new EventScan();
 function fast(bytes: Uint8Array) {
   if (!writer.find(bytes, 0, bytes.length)) return null;
   const target = new Uint8Array(64 * 1024);
-  const end = writer.write(target, 0, writeId);
-  if (end < 0) return null;
-  if (scanEvent(target, 0, end, NOW_MS, scan) !== SCAN_COMPLETE) return null;
+  if (!writer.write(target, 0, NOW_MS, writeId)) return null;
+  const { lineEnd, idStart, idEnd, typeStart, typeEnd, needsScan } = writer;
+  const verdict = scanEvent(target, 0, lineEnd, NOW_MS, scan);
+  if (needsScan && verdict !== SCAN_COMPLETE) return null;
+  assert.equal(verdict, SCAN_COMPLETE, "the line keeps the rules where no scan is asked for");
+  assert.deepEqual(
+    [idStart, idEnd, typeStart, typeEnd, lineEnd],
+    [scan.idStart, scan.idEnd, scan.typeStart, scan.typeEnd, scan.end],
+  );
   return eventFromScan(target, scan);
 }
 
@@ -254,6 +269,50 @@ Deno.test("ProtoEventWriter takes what clients usually send", () => {
   assert.equal(event.type, "page_view");
   assert.equal(CATEGORY_NAMES[event.category], "EVENT_TYPE_USER");
   assert.equal(event.properties["user_context.is_new_user"], true);
+});
+
+Deno.test("ProtoEventWriter has nothing scanned up to the limits, and nothing taken beyond them", () => {
+  const properties = (count: number, valueChars: number) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [`k${i}`, "x".repeat(valueChars)]),
+    );
+  const cases: readonly [unknown, unknown][] = [
+    [{ id: "x".repeat(ID_CHARS_MAX) }, { id: "x".repeat(ID_CHARS_MAX + 1) }],
+    [{ user_id: "x".repeat(USER_ID_CHARS_MAX) }, { user_id: "x".repeat(USER_ID_CHARS_MAX + 1) }],
+    [
+      { session_id: "x".repeat(SESSION_ID_CHARS_MAX) },
+      { session_id: "x".repeat(SESSION_ID_CHARS_MAX + 1) },
+    ],
+    [{ source: "x".repeat(SOURCE_CHARS_MAX) }, { source: "x".repeat(SOURCE_CHARS_MAX + 1) }],
+    [
+      { user_event: { action: "x".repeat(TYPE_CHARS_MAX) } },
+      { user_event: { action: "x".repeat(TYPE_CHARS_MAX + 1) } },
+    ],
+    [
+      { properties: properties(PROPERTIES_MAX - 1, 1), user_event: { action: "a" } },
+      { properties: properties(PROPERTIES_MAX, 1), user_event: { action: "a" } },
+    ],
+    [{ properties: properties(40, 600) }, { properties: properties(60, 600) }],
+    [
+      { properties: { action: "a" }, user_event: undefined },
+      { properties: { action: "a" }, user_event: { action: "a" } },
+    ],
+    [
+      { timestamp: { seconds: (NOW_MS + FUTURE_MS_MAX) / 1_000, nanos: 0 } },
+      { timestamp: { seconds: (NOW_MS + FUTURE_MS_MAX) / 1_000, nanos: 1_000_000 } },
+    ],
+    [{ properties: { proto__: "a" } }, { properties: JSON.parse('{"__proto__": "a"}') }],
+  ];
+  for (const [within, beyond] of cases) {
+    const text = JSON.stringify(within).slice(0, 60);
+    assert.ok(isTaken(eventType.serialize({ ...USUAL, ...within as object })), text);
+    assert.equal(writer.needsScan, false, text);
+    const other = eventType.serialize({ ...USUAL, ...beyond as object });
+    assert.equal(isTaken(other), false, JSON.stringify(beyond).slice(0, 60));
+  }
+  // What is not ASCII may be malformed; the limits are on characters, too.
+  assert.ok(isTaken(eventType.serialize({ ...USUAL, user_id: "ü".repeat(USER_ID_CHARS_MAX) })));
+  assert.equal(writer.needsScan, true);
 });
 
 Deno.test("judgeProtoEvent() refuses malformed text, NUL, other bytes and late clocks by code", () => {

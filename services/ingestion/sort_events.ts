@@ -157,13 +157,14 @@ export class EventSorter implements BatchSink {
     if (partition < 0) {
       return this.#take(judgeProtoEvent(message.subarray(start, end), decode, this.#context()));
     }
-    const scan = this.#scan, { block } = this.#made[partition];
-    if (this.#wantsId) this.#nameIt(textOf(block, scan.idStart, scan.idEnd));
-    this.#count(this.#labels.slotOf(block, scan.typeStart, scan.typeEnd));
-    this.#keepMade(partition, scan.end);
+    const { idStart, idEnd, typeStart, typeEnd, lineEnd } = this.#protoWriter;
+    const { block } = this.#made[partition];
+    if (this.#wantsId) this.#nameIt(textOf(block, idStart, idEnd));
+    this.#count(this.#labels.slotOf(block, typeStart, typeEnd));
+    this.#keepMade(partition, lineEnd);
   }
 
-  /** Writes and scans the line of such an event; gives its partition, -1 = the slow path's. */
+  /** Writes the line of such an event; gives its partition, -1 = the slow path's. */
   #writeProto(message: Uint8Array, start: number, end: number): number {
     const writer = this.#protoWriter;
     if (!writer.find(message, start, end)) return -1;
@@ -171,9 +172,10 @@ export class EventSorter implements BatchSink {
     const partition = partitionOf(message, userStart, userEnd, this.lines.length);
     const made = this.#made[partition];
     made.reserve(PROTO_LINE_BYTES_MIN + PROTO_GROWTH * (end - start));
-    const lineEnd = writer.write(made.block, made.at, this.#writeId);
-    if (lineEnd < 0) return -1;
-    const verdict = scanFast(made.block, made.at, lineEnd, this.#receivedAtMs, this.#scan);
+    const { block, at } = made;
+    if (!writer.write(block, at, this.#receivedAtMs, this.#writeId)) return -1;
+    if (!writer.needsScan) return partition;
+    const verdict = scanFast(block, at, writer.lineEnd, this.#receivedAtMs, this.#scan);
     return verdict === SCAN_COMPLETE ? partition : -1;
   }
 
