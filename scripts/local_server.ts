@@ -114,7 +114,7 @@ export async function lag(
 /** Gives the addresses of every role, where the data lies, and a first request. */
 export function urls(config: Pick<Config, "host" | "ports" | "roles" | "dataFolder">): string {
   const about: Record<Role, string> = {
-    gateway: "/v1/…  the JSON API",
+    gateway: "/v1/…  the JSON API, described at /docs",
     ingestion: "/events  /events/async  /events/batch",
     consumer: "/stats  /lag",
     analytics: "/analytics/summary",

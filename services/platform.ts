@@ -12,51 +12,37 @@ import {
   lockDataFolder,
   shareDataFolder,
 } from "../lib/data_folder/data_folder.ts";
-import type { Handler } from "../lib/http/app.ts";
-import { CrossOrigin } from "../lib/http/cross_origin.ts";
 import { DrainGate } from "../lib/http/drain_gate.ts";
 import type { HttpServer } from "../lib/http/listen.ts";
 import { openHttp } from "../lib/http/listen_mutual.ts";
 import { readServerTls, type ServerTls } from "../lib/http/server_tls.ts";
 import type { HealthReport, OperationalOptions } from "../lib/http/operational_routes.ts";
 import { BodyReader } from "../lib/http/read_body.ts";
-import { createServiceHandler } from "../lib/http/service_handler.ts";
 import { decodeLivePartial } from "../lib/live/live_partial.ts";
 import { LiveWindow } from "../lib/live/live_window.ts";
+import type { ApiAddresses } from "../lib/openapi/openapi_document.ts";
 import { partitionOf } from "../lib/log/murmur2.ts";
 import type { Logger } from "../lib/telemetry/logger.ts";
 import { createMetrics, type Metrics } from "../lib/telemetry/metrics.ts";
-import { breakdownRoutes } from "./analytics/breakdown_http.ts";
-import { funnelRoutes } from "./analytics/funnel_http.ts";
+import { apiDocument } from "./api_document.ts";
 import { AccessDesk } from "./access/access_desk.ts";
 import { DEFAULT_PROJECT } from "../lib/auth/principal.ts";
 import { ExportDesk } from "./analytics/export_desk.ts";
-import { analyticsRoutes, legacyAnalyticsRoutes } from "./analytics/http.ts";
-import { liveRoutes } from "./analytics/live_http.ts";
-import { liveStreamRoutes } from "./analytics/live_stream_http.ts";
 import { LiveStreams } from "./analytics/live_streams.ts";
-import { pathsRoutes } from "./analytics/paths_http.ts";
-import { retentionRoutes } from "./analytics/retention_http.ts";
+import { roleHandler, type RoleParts } from "./role_handlers.ts";
 import { roleHealth } from "./role_health.ts";
 import { shardPorts } from "./analytics/shard_ports.ts";
 import { banner } from "./commands/banner.ts";
 import { ConsumerState } from "./consumer/consumer_state.ts";
-import { createConsumerHandler } from "./consumer/http.ts";
 import { ShardPool } from "./consumer/shard_pool.ts";
 import { DeadLetters } from "./dead_letters/dead_letters.ts";
-import { deadLetterRoutes } from "./dead_letters/http.ts";
-import { forwardRoutes } from "./gateway/forward.ts";
-import { createGatewayHandler } from "./gateway/http.ts";
 import { EventAcceptor } from "./ingestion/accept_events.ts";
 import { type GrpcPorts, openGrpcPorts } from "./grpc_ports.ts";
 import { grpcServices } from "./grpc_services.ts";
-import { createIngestionHandler } from "./ingestion/http.ts";
-import { v1IngestRoutes } from "./ingestion/v1_http.ts";
 import { WriterHost } from "./ingestion/writer_host.ts";
 import { LetterDesk } from "./letter_desk.ts";
 import { LiveDesk } from "./live_desk.ts";
 import { type LogBackend, openLogBackend } from "./log_backend.ts";
-import { createMetricsHandler, metricsRoutes } from "./metrics/http.ts";
 import { MetricHistory } from "./metrics/metric_history.ts";
 import { metricValues } from "./metrics/metric_values.ts";
 import { processorOptions } from "./processor_options.ts";
@@ -124,9 +110,10 @@ export class Platform implements Served {
     if (roles.has("consumer")) await this.#startShards(this.#backend);
     const bodies = new BodyReader();
     if (roles.has("analytics")) this.#exports = this.#makeExportDesk(bodies);
+    const parts = this.#roleParts(bodies);
     for (const role of ROLES) {
       if (!roles.has(role)) continue;
-      const handler = this.#gate.guard(this.#handlerOf(role, bodies));
+      const handler = this.#gate.guard(roleHandler(role, parts));
       this.#servers.set(role, await openHttp({ host, port: ports[role], handler, tls }));
     }
     this.#grpc = await this.#openGrpc(tls);
@@ -286,48 +273,37 @@ export class Platform implements Served {
     });
   }
 
-  #handlerOf(role: Role, bodies: BodyReader): Handler {
-    const logger = this.#logger;
-    const operational = this.#operationalOf(role);
-    const { door } = this.#access!;
-    const { projectOf, quotaOf } = door;
-    const crossOrigin = new CrossOrigin(this.#config.corsOrigins);
-    const common = { operational, logger, admission: door, crossOrigin };
-    const ingest = { acceptor: this.#acceptor!, bodies, projectOf, quotaOf };
-    switch (role) {
-      case "ingestion":
-        return createIngestionHandler({ ...ingest, ...common });
-      case "gateway":
-        return createGatewayHandler({
-          ...common,
-          serviceHealth: {
-            events: () => this.#health("ingestion"),
-            analytics: () => this.#health("analytics"),
-            metrics: () => this.#health("metrics"),
-          },
-          routes: [
-            v1IngestRoutes({ ...ingest, node: `${Deno.hostname()}:${Deno.pid}` }),
-            ...this.#questionRoutes(bodies),
-            metricsRoutes(this.#metrics, this.#history),
-          ],
-        });
-      case "consumer":
-        return createConsumerHandler({
-          ...common,
-          stats: () => this.#consumer!.stats(),
-          lag: () => this.#consumer!.lag(),
-        });
-      case "analytics":
-        return createServiceHandler({
-          ...common,
-          routes: [
-            legacyAnalyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
-            ...this.#questionRoutes(bodies),
-          ],
-        });
-      case "metrics":
-        return createMetricsHandler({ ...common, history: this.#history });
-    }
+  /** What the handlers of ports are made of. */
+  #roleParts(bodies: BodyReader): RoleParts {
+    return {
+      config: this.#config,
+      logger: this.#logger,
+      access: this.#access!,
+      bodies,
+      metrics: this.#metrics,
+      history: this.#history,
+      acceptor: this.#acceptor,
+      consumer: this.#consumer,
+      letters: this.#letters,
+      exports: this.#exports,
+      live: this.#live,
+      streams: this.#streams,
+      stopping: this.#streamsEnd.signal,
+      health: (role) => this.#health(role),
+      operational: (role) => this.#operationalOf(role),
+      analyticsPorts: () => this.#analyticsPorts(),
+      apiDocument: () => apiDocument(this.#addresses()),
+    };
+  }
+
+  /** Where the ports are: of other processes, where this one would have them. */
+  #addresses(): ApiAddresses {
+    const { ports, tls } = this.#config;
+    const open = [...this.#servers].map(([role, { port }]) => [role, port]);
+    return {
+      scheme: tls === null ? "http" : "https",
+      ports: { ...ports, ...Object.fromEntries(open) },
+    };
   }
 
   #openGrpc(tls: ServerTls | null): Promise<GrpcPorts> {
@@ -349,29 +325,6 @@ export class Platform implements Served {
       }),
       admit: this.#access!.admitCall,
     });
-  }
-
-  /** What the role analytics answers: here, or in the process that has it. */
-  #questionRoutes(bodies: BodyReader) {
-    const { analyticsUrl, roles } = this.#config;
-    const access = this.#access!;
-    const { projectOf, whileGood, socketClosed } = access.door;
-    const keyRoutes = access.routes(bodies);
-    if (!roles.has("analytics")) {
-      return [forwardRoutes(analyticsUrl!, this.#streamsEnd.signal), keyRoutes];
-    }
-    return [
-      liveRoutes({ ports: { now: Date.now, live: this.#live }, projectOf }),
-      liveStreamRoutes({ streams: this.#streams, projectOf, whileGood, socketClosed }),
-      analyticsRoutes({ ports: this.#analyticsPorts(), projectOf }),
-      breakdownRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
-      pathsRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
-      retentionRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
-      funnelRoutes({ ports: this.#analyticsPorts(), bodies, projectOf }),
-      deadLetterRoutes({ deadLetters: this.#letters!, bodies, projectOf }),
-      keyRoutes,
-      ...this.#exports!.routes,
-    ];
   }
 
   #makeExportDesk(bodies: BodyReader): ExportDesk {

@@ -50,14 +50,14 @@ export function textUpTo(charsMax: number): z.ZodType<string, string> {
     if (isLongerThan(text, charsMax)) {
       addReason(sink, "too_long", `must not be longer than ${charsMax} characters; shorten it`);
     }
-  });
+  }).meta({ maxLength: charsMax });
 }
 
 /** A string of 1 to `charsMax` Unicode code points. */
 export function filledText(charsMax: number): z.ZodType<string, string> {
   return textUpTo(charsMax).superRefine((text, sink) => {
     if (text === "") addReason(sink, "empty_field", "must not be empty; give it a value");
-  });
+  }).meta({ minLength: 1, maxLength: charsMax });
 }
 
 const TIME = "Unix seconds, Unix ms or an RFC 3339 date-time such as 2024-05-06T07:08:09Z";
@@ -78,7 +78,7 @@ export const timestampMs = z.unknown().transform((value, sink): number => {
     addReason(sink, "timestamp_out_of_range", "must be after 1970-01-01T00:00:00Z");
   }
   return ms;
-});
+}).meta({ type: ["number", "string"], description: TIME });
 
 /** Refuses an event time that lies too far after its arrival; null = fine. */
 export function rejectFuture(
@@ -99,7 +99,7 @@ export function rejectFuture(
 export const amount = z.number({ error: typeMessage("a number") }).transform((value, sink) => {
   if (value < 0) addReason(sink, "invalid_amount", "must be 0 or more");
   return value + 0;
-});
+}).meta({ type: "number", minimum: 0 });
 
 /** EVENT_TYPE_USER and so on, as its number. */
 export const category = anyText.transform((name, sink): number => {
@@ -108,7 +108,7 @@ export const category = anyText.transform((name, sink): number => {
     addReason(sink, "invalid_category", `must be one of ${CATEGORY_NAMES.slice(1).join(", ")}`);
   }
   return number;
-});
+}).meta({ type: "string", enum: CATEGORY_NAMES.slice(1) });
 
 /** One property; null is none. */
 const property = z.custom<PropertyValue | null>(
@@ -122,7 +122,11 @@ const property = z.custom<PropertyValue | null>(
 /** A map of properties, before its limits are checked: nulls are dropped. */
 export const propertyMap = z.record(z.string(), property, {
   error: typeMessage("an object of properties"),
-}).transform((map) => makeProperties(Object.entries(map)));
+}).transform((map) => makeProperties(Object.entries(map))).meta({
+  type: "object",
+  additionalProperties: { type: ["string", "number", "boolean", "null"] },
+  maxProperties: PROPERTIES_MAX,
+});
 
 /** The reason why properties are too many or too large; null = they are fine. */
 export function propertiesFault(

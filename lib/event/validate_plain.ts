@@ -27,7 +27,8 @@ import {
   timestampMs,
 } from "./validate_fields.ts";
 
-const plainEvent = z.object({
+/** A plain event, also for the OpenAPI document. */
+export const plainEvent = z.object({
   id: filledText(ID_CHARS_MAX).optional(),
   user_id: filledText(USER_ID_CHARS_MAX),
   event_type: filledText(TYPE_CHARS_MAX),
@@ -37,7 +38,7 @@ const plainEvent = z.object({
   category: category.optional(),
   amount: amount.optional(),
   properties: propertyMap.optional(),
-});
+}).meta({ id: "PlainEvent", additionalProperties: true });
 
 /**
  * The verdict on one plain event. A top-level null is a missing field, a null property is dropped,

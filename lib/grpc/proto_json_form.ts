@@ -135,7 +135,7 @@ function fieldOf(
 }
 
 /** A type's name as the descriptor writes it, seen from the package of its owner. */
-function fullName(name: string, owner: string): string {
+export function fullName(name: string, owner: string): string {
   if (name.startsWith(".")) return name.slice(1);
   return name.includes(".") ? name : `${owner.slice(0, owner.lastIndexOf("."))}.${name}`;
 }

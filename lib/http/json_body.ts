@@ -32,7 +32,7 @@ export const time = z.unknown().transform((value, context) => {
   if (!Number.isNaN(epochMs)) return epochMs;
   context.addIssue(`must be ${TIME_FORM}`);
   return z.NEVER;
-});
+}).meta({ type: ["string", "number"], description: `A time: ${TIME_FORM}` });
 
 /** A proto Duration in JSON, `86400s` or `0.5s`, to ms; what it may be is for its reader to say. */
 export const duration = z.unknown().transform((value, context) => {
@@ -40,7 +40,7 @@ export const duration = z.unknown().transform((value, context) => {
   if (match !== null) return 1_000 * Number(match[1]);
   context.addIssue('must be a duration in seconds, such as "86400s"');
   return z.NEVER;
-});
+}).meta({ type: "string", description: "Seconds, such as 86400s" });
 
 /** A whole number, or the decimal text of one. */
 export function wholeNumber(least: number, most: number) {
@@ -50,7 +50,7 @@ export function wholeNumber(least: number, most: number) {
     if (Number.isInteger(number) && number >= least && number <= most) return number;
     context.addIssue(`must be a whole number from ${least} to ${most}`);
     return z.NEVER;
-  });
+  }).meta({ type: "integer", minimum: least, maximum: most });
 }
 
 /**

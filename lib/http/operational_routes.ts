@@ -6,11 +6,84 @@
  *     /ready   200 when requests may be sent here, else 503 and `reason`
  */
 import { Hono } from "hono";
-import type { Role } from "../config/variables.ts";
+import { z } from "zod";
+import { type Role, ROLES } from "../config/variables.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { type ApiRoute, jsonAnswer } from "./api_route.ts";
 import type { AppEnv } from "./app.ts";
 
 export type HealthStatus = "healthy" | "degraded" | "unhealthy";
+
+const frameMembers = {
+  service: z.enum(ROLES),
+  timestamp: z.string().describe("RFC 3339, UTC"),
+  uptime_seconds: z.number(),
+};
+const STATUS = z.enum(["healthy", "degraded", "unhealthy"]);
+
+const HealthSchema = z.looseObject({
+  status: STATUS,
+  ...frameMembers,
+  kafka_health: STATUS.describe("Whether the event log can be reached, Kafka or not"),
+}).meta({ id: "RoleHealth" });
+const ReadySchema = z.strictObject({
+  ready: z.boolean(),
+  reason: z.string().optional().describe("Why not"),
+  ...frameMembers,
+}).meta({ id: "RoleReady" });
+const StatsSchema = z.looseObject(frameMembers).meta({ id: "RoleStats" });
+const LagSchema = z.strictObject({
+  ...frameMembers,
+  lag: z.record(z.string(), z.record(z.string(), z.number()))
+    .describe("By topic and partition: events that are in the log and not stored yet"),
+}).meta({ id: "Lag" });
+
+const common = { method: "get", tag: "Health", roles: ROLES, example: {} } as const;
+const either = (good: string, bad: string, shape: z.ZodType): ApiRoute["answers"] => ({
+  200: { description: good, content: { "application/json": shape } },
+  503: { description: bad, content: { "application/json": shape } },
+});
+
+const healthRoute: ApiRoute = {
+  ...common,
+  path: "/health",
+  id: "getHealth",
+  summary: "How the role of this port is",
+  answers: either("Healthy or degraded", "Unhealthy", HealthSchema),
+};
+const readyRoute: ApiRoute = {
+  ...common,
+  path: "/ready",
+  id: "getReady",
+  summary: "Whether requests may be sent to this port",
+  answers: either("They may", "They may not, and why", ReadySchema),
+};
+const metricsRoute: ApiRoute = {
+  ...common,
+  path: "/metrics",
+  id: "getPrometheusMetrics",
+  summary: "The process's metrics, for Prometheus",
+  answers: { 200: { description: "The metrics", content: { "text/plain": z.string() } } },
+};
+const statsRoute: ApiRoute = {
+  ...common,
+  path: "/stats",
+  id: "getStats",
+  summary: "What the role of this port has done",
+  roles: ["ingestion", "consumer"],
+  answers: jsonAnswer("Counts since the start, and rates", StatsSchema),
+};
+const lagRoute: ApiRoute = {
+  ...common,
+  path: "/lag",
+  id: "getLag",
+  summary: "How many events wait to be processed",
+  roles: ["consumer"],
+  answers: jsonAnswer("The lag", LagSchema),
+};
+
+/** For the OpenAPI document. */
+export const OPERATIONAL_ROUTES = [healthRoute, readyRoute, metricsRoute, statsRoute, lagRoute];
 
 /** How a role is. */
 export interface HealthReport {
@@ -54,25 +127,28 @@ export function operationalRoutes(options: OperationalOptions): Hono<AppEnv> {
     uptime_seconds: Math.round(now() - options.startedAtMs) / 1000,
   });
   const routes = new Hono<AppEnv>();
-  routes.get("/health", (context) => {
+  routes.get(healthRoute.path, (context) => {
     const { status, logStatus, details } = options.health();
     const body = { ...details, status, ...frame(), kafka_health: logStatus };
     return context.json(body, status === "unhealthy" ? 503 : 200, headers);
   });
-  routes.get("/ready", (context) => {
+  routes.get(readyRoute.path, (context) => {
     const { ready, reason } = options.ready();
     return context.json({ ready, reason, ...frame() }, ready ? 200 : 503, headers);
   });
-  routes.get("/metrics", async (context) => {
+  routes.get(metricsRoute.path, async (context) => {
     const text = await metrics.text();
     return context.body(text, 200, { ...headers, "content-type": metrics.contentType });
   });
   const { stats, lag } = options;
   if (stats !== undefined) {
-    routes.get("/stats", (context) => context.json({ ...frame(), ...stats() }, 200, headers));
+    routes.get(
+      statsRoute.path,
+      (context) => context.json({ ...frame(), ...stats() }, 200, headers),
+    );
   }
   if (lag !== undefined) {
-    routes.get("/lag", (context) => context.json({ ...frame(), lag: lag() }, 200, headers));
+    routes.get(lagRoute.path, (context) => context.json({ ...frame(), lag: lag() }, 200, headers));
   }
   return routes;
 }

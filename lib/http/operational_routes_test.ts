@@ -3,7 +3,7 @@ import { createLogger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { type HealthReport, type OperationalOptions } from "./operational_routes.ts";
 import { createServiceHandler } from "./service_handler.ts";
-import { v1HealthRoute } from "./v1_health.ts";
+import { V1_HEALTH_ROUTES, v1HealthRoute } from "./v1_health.ts";
 
 const STARTED_MS = Date.parse("2026-01-31T12:00:00.000Z");
 const FRAME = {
@@ -28,7 +28,7 @@ async function get(path: string, options: Partial<OperationalOptions> = {}) {
   const handler = createServiceHandler({
     operational,
     logger: createLogger("silent"),
-    routes: [v1HealthRoute({ path: "/v1/events/health", name: "ingestion", health, now })],
+    routes: [v1HealthRoute({ route: V1_HEALTH_ROUTES.events, name: "ingestion", health, now })],
   });
   const response = await handler(new Request(`http://localhost${path}`));
   const text = await response.text();

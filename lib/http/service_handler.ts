@@ -23,13 +23,30 @@ export interface ServiceHandlerOptions {
   readonly direct?: Readonly<Record<string, DirectRoute>>;
 }
 
+/** A handler that tells what it answers. */
+export interface ServiceHandler extends Handler {
+  /** `GET /v1/analytics/users/:user_id`, as the router has it; what is passed on is not listed. */
+  readonly routes: readonly string[];
+}
+
 /** The handler of a role, for listen(). */
-export function createServiceHandler(options: ServiceHandlerOptions): Handler {
+export function createServiceHandler(options: ServiceHandlerOptions): ServiceHandler {
   const { operational, logger, admission, crossOrigin, direct } = options;
   const { service, metrics } = operational;
   const app = createApp();
   app.route("/", operationalRoutes(operational));
   for (const routes of options.routes ?? []) app.route("/", routes);
   const log = logger.child({ service });
-  return createHandler({ service, app, direct, admission, crossOrigin, logger: log, metrics });
+  const handler = createHandler({
+    service,
+    app,
+    direct,
+    admission,
+    crossOrigin,
+    logger: log,
+    metrics,
+  });
+  const routed = app.routes.filter(({ method }) => method !== "ALL")
+    .map(({ method, path }) => `${method} ${path}`);
+  return Object.assign(handler, { routes: [...Object.keys(direct ?? {}), ...routed] });
 }

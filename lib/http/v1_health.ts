@@ -2,13 +2,35 @@
  * `HealthResponse` of `analytics.v1` in proto JSON, and the route that gives it.
  */
 import { Hono } from "hono";
+import { type ApiRoute, jsonAnswer } from "./api_route.ts";
 import type { AppEnv } from "./app.ts";
 import type { HealthReport, HealthStatus } from "./operational_routes.ts";
 
-/** A health route of `analytics.v1`. */
+/** The health routes of `analytics.v1`, by the service that each is about. */
+export const V1_HEALTH_ROUTES = {
+  events: healthRoute("events", "EventIngestionService"),
+  analytics: healthRoute("analytics", "AnalyticsService"),
+  metrics: healthRoute("metrics", "MetricsService"),
+} as const;
+
+function healthRoute(part: string, service: string): ApiRoute {
+  return {
+    method: "get",
+    path: `/v1/${part}/health`,
+    id: `health.${service}`,
+    tag: "Health",
+    summary: `How ${service} is`,
+    roles: ["gateway"],
+    answers: jsonAnswer("Always 200; healthy has the answer", {
+      proto: "analytics.v1.HealthResponse",
+    }),
+    example: {},
+  };
+}
+
+/** What a health route tells of. */
 export interface V1HealthOptions {
-  /** Such as `/v1/events/health`. */
-  readonly path: string;
+  readonly route: ApiRoute;
   /** Name in `services`. */
   readonly name: string;
   readonly health: () => HealthReport;
@@ -18,9 +40,9 @@ export interface V1HealthOptions {
 
 /** The route; always 200, since the answer is about health and is itself well. */
 export function v1HealthRoute(options: V1HealthOptions): Hono<AppEnv> {
-  const { path, name, health, now = Date.now } = options;
+  const { route, name, health, now = Date.now } = options;
   const routes = new Hono<AppEnv>();
-  routes.get(path, (context) => {
+  routes.get(route.path, (context) => {
     const { tookMs, healthy, status, details } = v1Health(health);
     return context.json({
       healthy,

@@ -2,7 +2,7 @@
  * Keys, tokens and limits as one process has them: the book of keys and its watch, the door of its
  * HTTP ports, that of its gRPC ports, and the routes that change keys.
  */
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Hono } from "hono";
 import { Access } from "../../lib/auth/access.ts";
 import { admitCall } from "../../lib/auth/grpc_admission.ts";
 import { HttpAdmission } from "../../lib/auth/http_admission.ts";
@@ -64,7 +64,7 @@ export class AccessDesk {
   }
 
   /** The routes of keys and projects. */
-  routes(bodies: BodyReader): OpenAPIHono {
+  routes(bodies: BodyReader): Hono {
     return keyRoutes({ watch: this.#watch, bodies, principalOf: this.door.principalOf });
   }
 

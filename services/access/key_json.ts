@@ -1,5 +1,5 @@
 /** Keys and projects as answers, and their schemas. A key's hash is never shown. */
-import { z } from "@hono/zod-openapi";
+import { z } from "zod";
 import { type KeyRecord, keyState, type ProjectRecord } from "../../lib/auth/key_book.ts";
 import { DEFAULT_PROJECT } from "../../lib/auth/principal.ts";
 
@@ -22,17 +22,17 @@ export const KeySchema = z.object({
   last_used_at: z.string().optional().describe("To the minute"),
   replaces: z.string().optional().describe("Id of the key that was rotated"),
   limits: LimitsSchema.optional(),
-}).openapi("ApiKey");
+}).meta({ id: "ApiKey" });
 
 export const MadeKeySchema = KeySchema.extend({
   key: z.string().describe("The key; shown this once, and kept nowhere"),
-}).openapi("MadeApiKey");
+}).meta({ id: "MadeApiKey" });
 
 export const ProjectSchema = z.object({
   name: z.string(),
   created_at: z.string().optional(),
   limits: LimitsSchema.optional(),
-}).openapi("Project");
+}).meta({ id: "Project" });
 
 /** A key without what it can be checked by. */
 export function keyJson(

@@ -10,8 +10,8 @@
  *
  * A key of a project that the caller has nothing to do with is answered as one that is not there.
  */
-import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
+import { z } from "zod";
 import {
   addKey,
   addProject,
@@ -32,6 +32,7 @@ import {
   KEY_OVERLAP_SECONDS_DEFAULT,
   KEY_OVERLAP_SECONDS_MAX,
 } from "../../lib/config/access_limits.ts";
+import { type ApiRoute, jsonAnswer, jsonBody } from "../../lib/http/api_route.ts";
 import { checkedBy, jsonOf, message, wholeNumber } from "../../lib/http/json_body.ts";
 import { requireJson } from "../../lib/http/media_type.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
@@ -57,21 +58,76 @@ const keyBody = message({
 const rotateBody = message({ overlap_seconds: wholeNumber(0, KEY_OVERLAP_SECONDS_MAX).optional() });
 const projectBody = message({ name: projectNameSchema, limits: limitsSchema.optional() });
 
-const ID = { params: z.object({ id: z.string() }) };
-const ROUTES = [
-  route("get", "/v1/keys", "API keys", z.object({ keys: z.array(KeySchema) })),
-  route("post", "/v1/keys", "Make an API key", MadeKeySchema, withBody()),
-  route("post", "/v1/keys/{id}/revoke", "End an API key", KeySchema, ID),
-  route("post", "/v1/keys/{id}/rotate", "Replace an API key", MadeKeySchema, withBody(ID)),
-  route("get", "/v1/projects", "Projects", z.object({ projects: z.array(ProjectSchema) })),
-  route("post", "/v1/projects", "Make a project", ProjectSchema, withBody()),
+const common = { tag: "Keys and projects", roles: ["gateway", "analytics"] } as const;
+const params = { id: "The key's id: what stands between its underscores" };
+
+/** For the OpenAPI document. */
+export const KEY_ROUTES: readonly ApiRoute[] = [
+  {
+    ...common,
+    method: "get",
+    path: "/v1/keys",
+    id: "listKeys",
+    summary: "API keys of the own project; of all, to admins of the project default",
+    answers: jsonAnswer("The keys", z.strictObject({ keys: z.array(KeySchema) })),
+    example: {},
+  },
+  {
+    ...common,
+    method: "post",
+    path: "/v1/keys",
+    id: "createKey",
+    summary: "Make an API key",
+    body: jsonBody(keyBody),
+    answers: made("The key, in this answer and in no other", MadeKeySchema),
+    example: { body: { scopes: ["ingest"], name: "till", expires_in_seconds: 7_776_000 } },
+  },
+  {
+    ...common,
+    method: "post",
+    path: "/v1/keys/{id}/revoke",
+    id: "revokeKey",
+    summary: "End an API key at once",
+    params,
+    answers: jsonAnswer("The key", KeySchema),
+    example: { params: { id: "Zk3vYx0a" } },
+  },
+  {
+    ...common,
+    method: "post",
+    path: "/v1/keys/{id}/rotate",
+    id: "rotateKey",
+    summary: "Replace an API key; the old one ends after the overlap",
+    params,
+    body: { isRequired: false, content: { "application/json": rotateBody } },
+    answers: made("The new key, in this answer and in no other", MadeKeySchema),
+    example: { params: { id: "Zk3vYx0a" }, body: { overlap_seconds: 3_600 } },
+  },
+  {
+    ...common,
+    method: "get",
+    path: "/v1/projects",
+    id: "listProjects",
+    summary: "All projects, to admins of the project default; else the own one",
+    answers: jsonAnswer("The projects", z.strictObject({ projects: z.array(ProjectSchema) })),
+    example: {},
+  },
+  {
+    ...common,
+    method: "post",
+    path: "/v1/projects",
+    id: "createProject",
+    summary: "Make a project",
+    body: jsonBody(projectBody),
+    answers: made("The project", ProjectSchema),
+    example: { body: { name: "shop", limits: { events_per_second: 5_000 } } },
+  },
 ];
 
 /** The routes, to be mounted at the root. */
-export function keyRoutes(options: KeyRoutesOptions): OpenAPIHono {
+export function keyRoutes(options: KeyRoutesOptions): Hono {
   const { watch, principalOf, now = Date.now } = options;
-  const app = new OpenAPIHono();
-  for (const config of ROUTES) app.openAPIRegistry.registerPath(config);
+  const app = new Hono();
   const shown = (book: KeyBook, id: string) =>
     keyJson(book.keys.find((key) => key.id === id)!, watch.lastUseOf(id), now());
 
@@ -188,34 +244,6 @@ async function read<T>(
   }
 }
 
-function withBody(request: RouteConfig["request"] = {}): RouteConfig["request"] {
-  const content = { "application/json": { schema: z.looseObject({}) } };
-  return { ...request, body: { content } };
-}
-
-/** A route that answers with the schema or a problem (RFC 9457). */
-function route(
-  method: "get" | "post",
-  path: string,
-  summary: string,
-  answer: z.ZodType,
-  request?: RouteConfig["request"],
-): RouteConfig {
-  const isMade = method === "post" && !path.endsWith("/revoke");
-  return createRoute({
-    method,
-    path,
-    summary,
-    request,
-    responses: {
-      [isMade ? 201 : 200]: {
-        description: summary,
-        content: { "application/json": { schema: answer } },
-      },
-      default: {
-        description: "The request can't be answered (RFC 9457)",
-        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-      },
-    },
-  });
+function made(description: string, shape: z.ZodType): ApiRoute["answers"] {
+  return { 201: { description, content: { "application/json": shape } } };
 }

@@ -80,7 +80,7 @@ export const SummarySchema = z.strictObject({
   }),
   ...quality,
   notes: Notes.optional(),
-});
+}).meta({ id: "AnalyticsSummary" });
 
 /** AnalyticsSummary of the older generation, with the newer one's numbers beside it. */
 export const LegacySummarySchema = z.strictObject({
@@ -104,7 +104,7 @@ export const LegacySummarySchema = z.strictObject({
   missing_partitions: MissingPartitions,
   accuracy: Accuracy,
   notes: Notes.optional(),
-});
+}).meta({ id: "LegacyAnalyticsSummary" });
 
 /** GetTimeSeriesResponse of `analytics.v1`. */
 export const SeriesSchema = z.strictObject({
@@ -127,10 +127,10 @@ export const SeriesSchema = z.strictObject({
   }),
   ...quality,
   notes: Notes.optional(),
-});
+}).meta({ id: "TimeSeries" });
 
 /** Event of `analytics.v1` as stored. */
-const EventSchema = z.strictObject({
+export const EventSchema = z.strictObject({
   id: z.string(),
   user_id: z.string(),
   session_id: z.string().describe("As sent, or derived"),
@@ -141,7 +141,7 @@ const EventSchema = z.strictObject({
   type: z.string().describe("The event type as answers name it, such as page_view"),
   amount: z.number().optional(),
   received_at: Timestamp,
-});
+}).meta({ id: "StoredEvent" });
 
 /** UserSession of `analytics.v1`. */
 const SessionSchema = z.strictObject({
@@ -196,14 +196,14 @@ export const UserSchema = z.strictObject({
   time_zone: z.string(),
   notes: z.array(z.string()).describe("What is odd about the question or the answer"),
   ...quality,
-});
+}).meta({ id: "UserAnalytics" });
 
 /** Answer to a search for users. */
 export const UsersSchema = z.strictObject({
   users: z.array(FoundUserSchema).describe("By id"),
   next_page_token: z.string().describe("Empty on the last page"),
   ...quality,
-});
+}).meta({ id: "FoundUsers" });
 
 export type SummaryJson = z.infer<typeof SummarySchema>;
 export type LegacySummaryJson = z.infer<typeof LegacySummarySchema>;

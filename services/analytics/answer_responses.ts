@@ -1,25 +1,24 @@
-/** What the analytics routes answer, for the OpenAPI document: JSON, CSV, or a problem (RFC 9457). */
+/** What the analytics routes have in common in their descriptions: ports, and JSON or CSV. */
 
-import { z } from "@hono/zod-openapi";
+import { z } from "zod";
+import { wordParameter } from "../../lib/http/api_parameters.ts";
+import type { ApiRoute } from "../../lib/http/api_route.ts";
+
+/** Ports that answer questions. */
+export const QUESTION_ROLES = ["gateway", "analytics"] as const;
 
 /** The parameter of all routes that answer as CSV too. */
 export const formatParameter = {
-  format: z.string().optional().describe("json or csv; by the header accept if missing, else json"),
+  format: wordParameter(["json", "csv"], "By the header accept if missing, else json"),
 };
 
-/** 200 with the schema, as CSV too if `csv`; anything else is a problem. */
-export function answerResponses(summary: string, answer: z.ZodType, csv: boolean) {
-  return {
-    200: {
-      description: summary,
-      content: {
-        "application/json": { schema: answer },
-        ...(csv ? { "text/csv": { schema: z.string() } } : {}),
-      },
-    },
-    default: {
-      description: "The question can't be answered (RFC 9457)",
-      content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-    },
-  };
+/** 200 with the schema, as CSV too if `csv`. */
+export function questionAnswers(
+  description: string,
+  answer: z.ZodType,
+  csv: boolean,
+): ApiRoute["answers"] {
+  const csvContent = { "text/csv": z.string() };
+  const content = { "application/json": answer, ...(csv ? csvContent : {}) };
+  return { 200: { description, content } };
 }

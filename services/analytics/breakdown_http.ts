@@ -4,14 +4,20 @@
  * error handler.
  */
 
-import { OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
+import { z } from "zod";
 import {
   BREAKDOWN_LIMIT_DEFAULT,
   BREAKDOWN_LIMIT_MAX,
   GROUP_BY_MAX,
   ROW_QUESTION_SECONDS_MAX,
 } from "../../lib/config/limits.ts";
+import {
+  listParameter,
+  mapParameter,
+  numberParameter,
+  textParameter,
+} from "../../lib/http/api_parameters.ts";
 import { invalidParameter, message, wholeNumber } from "../../lib/http/json_body.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
 import { METRIC_FORM } from "../../lib/query/metric.ts";
@@ -23,7 +29,7 @@ import { answerFormat, postedFormat } from "./csv_answer.ts";
 import { breakdownCsv } from "./csv_tables.ts";
 import { getRoute, parametersOf, rangeParameters, readRange } from "./get_route.ts";
 import { postRoute } from "./post_route.ts";
-import { granularityNamed, groupKeys } from "./query_parameters.ts";
+import { granularityNamed, granularityParameter, groupKeys } from "./query_parameters.ts";
 import { commonShape, filterOf, name, patienceOf, rangeOf, readBody } from "./question_body.ts";
 
 /** What the routes work with. */
@@ -37,8 +43,6 @@ export interface BreakdownRoutesOptions {
 const PATH = "/v1/analytics/breakdown";
 const SUMMARY = "A metric by one or two properties";
 
-const optional = (what: string) => z.string().optional().describe(what);
-
 const BreakdownBody = message({
   ...commonShape,
   metric: z.string("must be a text"),
@@ -48,28 +52,49 @@ const BreakdownBody = message({
   tz: name.optional(),
 });
 
-const breakdownPost = postRoute(PATH, SUMMARY, BreakdownSchema);
-const breakdownGet = getRoute(PATH, SUMMARY, BreakdownSchema, {
-  ...formatParameter,
-  ...rangeParameters,
-  event_types: optional("Only events of these types, a comma list or repeated"),
-  filters: optional("filters[NAME]=text: only events of this field or property"),
-  filter: optional("A list of conditions as JSON (docs/ANALYTICS.md)"),
-  timeout_seconds: optional(`Longest wait, 1 to ${ROW_QUESTION_SECONDS_MAX} s`),
-  metric: optional(`One of ${METRIC_FORM}`),
-  group_by: optional(`1 to ${GROUP_BY_MAX} fields or properties, a comma list or repeated`),
-  limit: optional(
-    `Groups to tell one by one, 1 to ${BREAKDOWN_LIMIT_MAX}; ${BREAKDOWN_LIMIT_DEFAULT} if missing`,
-  ),
-  granularity: optional("minute, hour, day, week or month; in total only if missing"),
-  tz: optional("IANA time zone of the buckets; UTC if missing"),
+const breakdownPost = postRoute({
+  path: PATH,
+  id: "askBreakdown",
+  tag: "Counting",
+  summary: SUMMARY,
+  asks: BreakdownBody,
+  answer: BreakdownSchema,
+  example: { body: { metric: "events", group_by: ["page"], limit: 10 } },
+});
+const breakdownGet = getRoute({
+  path: PATH,
+  id: "getBreakdown",
+  tag: "Counting",
+  summary: SUMMARY,
+  query: {
+    ...formatParameter,
+    ...rangeParameters,
+    event_types: listParameter("Only events of these types"),
+    filters: mapParameter("filters[NAME]=text: only events of this field or property"),
+    filter: textParameter("A list of conditions as JSON (docs/ANALYTICS.md)"),
+    timeout_seconds: numberParameter(1, ROW_QUESTION_SECONDS_MAX, "Longest wait, s"),
+    metric: z.string().describe(`One of ${METRIC_FORM}`),
+    group_by: z.array(z.string()).describe(
+      `1 to ${GROUP_BY_MAX} fields or properties; a comma list or repeated`,
+    ),
+    limit: numberParameter(
+      1,
+      BREAKDOWN_LIMIT_MAX,
+      `Groups to tell one by one; ${BREAKDOWN_LIMIT_DEFAULT} if missing`,
+    ),
+    granularity: granularityParameter("In total only if missing"),
+    tz: textParameter("IANA time zone of the buckets; UTC if missing"),
+  },
+  answer: BreakdownSchema,
+  example: { query: { metric: "sum:amount", group_by: "event_type" } },
 });
 
+/** For the OpenAPI document. */
+export const BREAKDOWN_ROUTES = [breakdownGet, breakdownPost];
+
 /** `POST` and `GET /v1/analytics/breakdown`. */
-export function breakdownRoutes({ ports, bodies, projectOf }: BreakdownRoutesOptions): OpenAPIHono {
-  const app = new OpenAPIHono();
-  app.openAPIRegistry.registerPath(breakdownPost);
-  app.openAPIRegistry.registerPath(breakdownGet.config);
+export function breakdownRoutes({ ports, bodies, projectOf }: BreakdownRoutesOptions): Hono {
+  const app = new Hono();
   app.post(PATH, async (context) => {
     const format = postedFormat(context);
     const body = await readBody(context, bodies, BreakdownBody);

@@ -51,6 +51,6 @@ export const BreakdownSchema = z.strictObject({
   }),
   ...quality,
   notes: Notes,
-});
+}).meta({ id: "Breakdown" });
 
 export type BreakdownJson = z.infer<typeof BreakdownSchema>;

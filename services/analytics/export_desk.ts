@@ -3,8 +3,7 @@
  * and their routes.
  */
 
-import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import type { Context, Hono } from "hono";
 import { TemporaryFolders } from "../../lib/data_folder/temporary_folders.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
 import type { ExportPorts } from "./answer_export.ts";
@@ -28,7 +27,7 @@ export interface ExportDeskOptions {
 
 export class ExportDesk {
   /** To be mounted on every port: their limits are those of the process. */
-  readonly routes: readonly OpenAPIHono[];
+  readonly routes: readonly Hono[];
   readonly #folders: TemporaryFolders;
   readonly #engine: SqlProcess;
 

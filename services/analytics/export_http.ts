@@ -4,9 +4,17 @@
  * A body that is not whole is never ended as if it were: the connection is cut.
  */
 
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
+import { z } from "zod";
 import { EXPORT_COLUMNS_MAX, EXPORT_IDLE_MS, EXPORTS_MAX } from "../../lib/config/export_limits.ts";
+import {
+  flagParameter,
+  listParameter,
+  mapParameter,
+  textParameter,
+  wordParameter,
+} from "../../lib/http/api_parameters.ts";
+import type { ApiRoute } from "../../lib/http/api_route.ts";
 import { invalidParameter } from "../../lib/http/json_body.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
 import {
@@ -23,8 +31,10 @@ import {
   type ExportPorts,
   type ExportRequest,
 } from "./answer_export.ts";
+import { QUESTION_ROLES } from "./answer_responses.ts";
 import { qualityOf, rangeJson } from "./asked_range.ts";
 import { CSV_CONTENT_TYPE, qualityHeaders } from "./csv_answer.ts";
+import { rangeParameters } from "./get_route.ts";
 import { pullStream } from "./pull_stream.ts";
 import { QueryParameters } from "./query_parameters.ts";
 
@@ -43,52 +53,49 @@ const CONTENT_TYPES: Readonly<Record<ExportFormat, string>> = {
   parquet: "application/vnd.apache.parquet",
 };
 
-const time = (what: string) =>
-  z.string().optional().describe(`${what}: RFC 3339, or unix seconds or milliseconds`);
+const query = {
+  format: wordParameter(EXPORT_FORMATS, "ndjson if missing"),
+  ...rangeParameters,
+  event_types: listParameter("Event types"),
+  filters: mapParameter("filters[NAME]=text: NAME must be equal to the text"),
+  filter: textParameter("Conditions as JSON"),
+  columns: listParameter("Of csv and parquet: fields and properties, all fields if missing"),
+  allow_missing: flagParameter("Leave out partitions that do not run in this process"),
+};
 
-const query = z.object({
-  format: z.string().optional().describe(`${EXPORT_FORMATS.join(", ")}; ndjson if missing`),
-  "time_range.start": time("First instant; 24 hours before the end if missing"),
-  "time_range.end": time("First instant after the range; the current minute's end"),
-  event_types: z.string().optional().describe("Event types, a comma list or repeated"),
-  filters: z.string().optional().describe("filters[NAME]=text: NAME must be equal to the text"),
-  filter: z.string().optional().describe("Conditions as JSON"),
-  columns: z.string().optional().describe(
-    "Of csv and parquet: fields and properties, a comma list or repeated; all fields if missing",
-  ),
-  allow_missing: z.string().optional().describe(
-    "true: leave out partitions that do not run in this process",
-  ),
-});
-
-const route = createRoute({
+const route: ApiRoute = {
   method: "get",
   path: "/v1/export",
+  id: "exportEvents",
+  tag: "Export and SQL",
   summary: "All events of a time range as a file",
-  request: { query },
-  responses: {
+  roles: QUESTION_ROLES,
+  query,
+  answers: {
     200: {
       description: "The events; a connection that is cut before the end of the body means an error",
       content: Object.fromEntries(
-        Object.values(CONTENT_TYPES).map((type) => [type, { schema: z.string() }]),
+        Object.entries(CONTENT_TYPES).map(([format, type]) => [
+          type.split(";")[0],
+          format === "parquet" ? z.unknown().describe("A file") : z.string(),
+        ]),
       ),
     },
-    default: {
-      description: "The question can't be answered (RFC 9457)",
-      content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-    },
   },
-});
+  example: { query: { format: "csv", columns: "timestamp,user_id,type" } },
+};
 
-const NAMES = Object.keys(query.shape);
+/** For the OpenAPI document. */
+export const EXPORT_ROUTES = [route];
+
+const NAMES = Object.keys(query);
 
 /** `GET /v1/export`, to be mounted at the root. */
-export function exportRoutes(options: ExportRoutesOptions): OpenAPIHono {
+export function exportRoutes(options: ExportRoutesOptions): Hono {
   const { ports, projectOf, onCut } = options;
-  const app = new OpenAPIHono();
-  app.openAPIRegistry.registerPath(route);
+  const app = new Hono();
   let running = 0;
-  app.get("/v1/export", async (context) => {
+  app.get(route.path, async (context) => {
     const request = readRequest(context, projectOf(context));
     if (running >= EXPORTS_MAX) {
       const detail = `${EXPORTS_MAX} exports are running; try again when one has ended`;

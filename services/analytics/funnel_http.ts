@@ -4,8 +4,8 @@
  * for the server's one error handler.
  */
 
-import { OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
+import { z } from "zod";
 import {
   FILTER_TEXT_CHARS_MAX,
   FUNNEL_SEGMENTS_MAX,
@@ -27,7 +27,9 @@ import {
   type Asker,
   askerOf,
   commonShape,
+  filterMember,
   filterOf,
+  filtersMember,
   patienceOfAsker,
   rangeOf,
   readBody,
@@ -49,16 +51,16 @@ const text = (charsMax: number) =>
 const StepBody = message({
   name: text(TYPE_CHARS_MAX),
   event_type: text(TYPE_CHARS_MAX),
-  filters: z.unknown().optional(),
-  filter: z.unknown().optional(),
+  filters: filtersMember,
+  filter: filterMember,
   optional: z.boolean("must be true or false").optional(),
 });
 
 const ExclusionBody = message({
   name: text(TYPE_CHARS_MAX),
   event_type: text(TYPE_CHARS_MAX),
-  filters: z.unknown().optional(),
-  filter: z.unknown().optional(),
+  filters: filtersMember,
+  filter: filterMember,
 });
 
 const funnelShape = {
@@ -83,29 +85,44 @@ const FunnelUsersBody = message({
   page_token: text(TYPE_CHARS_MAX),
 });
 
-const funnelRoute = postRoute(
-  "/v1/analytics/funnel",
-  "How many users get how far in a list of steps",
-  FunnelSchema,
-);
-const usersRoute = postRoute(
-  "/v1/analytics/funnel/users",
-  "Users who reached a step, or got no further",
-  FunnelUsersSchema,
-);
+const STEPS = [
+  { name: "visit", event_type: "page_view" },
+  { name: "buy", event_type: "purchase" },
+];
+
+const funnelRoute = postRoute({
+  path: "/v1/analytics/funnel",
+  id: "getFunnelAnalysis",
+  tag: "Behaviour",
+  summary: "How many users get how far in a list of steps",
+  asks: FunnelBody,
+  answer: FunnelSchema,
+  example: { body: { steps: STEPS, window: "604800s" } },
+});
+const usersRoute = postRoute({
+  path: "/v1/analytics/funnel/users",
+  id: "getFunnelUsers",
+  tag: "Behaviour",
+  summary: "Users who reached a step, or got no further",
+  asks: FunnelUsersBody,
+  answer: FunnelUsersSchema,
+  example: { body: { steps: STEPS, step: 2, outcome: "converted" } },
+});
+
+/** For the OpenAPI document. */
+export const FUNNEL_ROUTES = [funnelRoute, usersRoute];
 
 /** `POST /v1/analytics/funnel` and `/v1/analytics/funnel/users`. */
-export function funnelRoutes({ ports, bodies, projectOf }: FunnelRoutesOptions): OpenAPIHono {
-  const app = new OpenAPIHono();
-  for (const route of [funnelRoute, usersRoute]) app.openAPIRegistry.registerPath(route);
-  app.post(funnelRoute.getRoutingPath(), async (context) => {
+export function funnelRoutes({ ports, bodies, projectOf }: FunnelRoutesOptions): Hono {
+  const app = new Hono();
+  app.post(funnelRoute.path, async (context) => {
     const format = postedFormat(context);
     const body = await readBody(context, bodies, FunnelBody);
     const request = funnelRequest(body, askerOf(context, projectOf));
     const answer = await answerFunnel(request, ports);
     return format === "csv" ? funnelCsv(answer) : context.json(answer);
   });
-  app.post(usersRoute.getRoutingPath(), async (context) => {
+  app.post(usersRoute.path, async (context) => {
     const format = postedFormat(context);
     const body = await readBody(context, bodies, FunnelUsersBody);
     const answer = await answerFunnelUsers({

@@ -47,7 +47,7 @@ export const FunnelSchema = z.strictObject({
   })).describe("Most users first; empty unless asked for"),
   notes: Notes,
   ...quality,
-});
+}).meta({ id: "FunnelAnalysis" });
 
 /** A page of the users of a funnel. */
 export const FunnelUsersSchema = z.strictObject({
@@ -61,7 +61,7 @@ export const FunnelUsersSchema = z.strictObject({
   metadata: z.strictObject({ time_range: TimeRange, processing_time: Duration }),
   notes: Notes,
   ...quality,
-});
+}).meta({ id: "FunnelUsers" });
 
 export type FunnelJson = z.infer<typeof FunnelSchema>;
 export type FunnelUsersJson = z.infer<typeof FunnelUsersSchema>;

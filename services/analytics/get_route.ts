@@ -1,18 +1,15 @@
 /**
- * GET routes of this role, for the OpenAPI document and for Hono. Query strings are read by
- * query_parameters.ts and not by schema, because they take more forms than one (lowerCamel names,
- * repeated or comma lists).
+ * GET routes of this role. Query strings are read by query_parameters.ts and not by the schemas that
+ * describe them, because they take more forms than one (lowerCamel names, repeated or comma lists).
  */
 
-import { createRoute, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { answerResponses } from "./answer_responses.ts";
+import type { z } from "zod";
+import { timeParameter } from "../../lib/http/api_parameters.ts";
+import type { ApiRoute } from "../../lib/http/api_route.ts";
+import { QUESTION_ROLES, questionAnswers } from "./answer_responses.ts";
 import type { RequestedRange } from "./asked_range.ts";
 import { QueryParameters } from "./query_parameters.ts";
-
-/** A parameter that is a time. */
-export const timeParameter = (what: string) =>
-  z.string().optional().describe(`${what}: RFC 3339, or unix seconds or milliseconds`);
 
 /** The range as every question of `analytics.v1` names it. */
 export const rangeParameters = {
@@ -20,37 +17,28 @@ export const rangeParameters = {
   "time_range.end": timeParameter("First instant after the range; the current minute's end"),
 };
 
+/** What is said of a GET route of this role. */
+export interface GetRouteParts extends Omit<ApiRoute, "method" | "roles" | "answers"> {
+  readonly roles?: ApiRoute["roles"];
+  readonly query: NonNullable<ApiRoute["query"]>;
+  readonly answer: z.ZodType;
+}
+
 /** A route and what it reads. */
-export interface GetRoute {
-  /** For the OpenAPI document. */
-  readonly config: RouteConfig;
-  /** The path as Hono writes it. */
-  readonly path: string;
+export interface GetRoute extends ApiRoute {
   /** Parameters of the query string. */
   readonly names: readonly string[];
 }
 
-/** A GET route that answers 200 with the schema (as CSV too if it has a `format`), or a problem. */
-export function getRoute(
-  path: string,
-  summary: string,
-  answer: z.ZodType,
-  query: Record<string, z.ZodType>,
-): GetRoute {
-  const pathParameters = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
-  const config = createRoute({
+/** A GET route that answers 200 with the schema (as CSV too if it has a `format`). */
+export function getRoute({ answer, ...parts }: GetRouteParts): GetRoute {
+  return {
+    roles: QUESTION_ROLES,
+    ...parts,
     method: "get",
-    path,
-    summary,
-    request: {
-      query: z.object(query),
-      ...(pathParameters.length === 0 ? {} : {
-        params: z.object(Object.fromEntries(pathParameters.map((name) => [name, z.string()]))),
-      }),
-    },
-    responses: answerResponses(summary, answer, "format" in query),
-  });
-  return { config, path: config.getRoutingPath(), names: Object.keys(query) };
+    answers: questionAnswers(parts.summary, answer, "format" in parts.query),
+    names: Object.keys(parts.query),
+  };
 }
 
 /** The parameters of a request. Throws ProblemError for those that the route does not know. */

@@ -13,7 +13,7 @@ import { type AnalyticsPorts, answerSeries, answerSummary } from "./answer_query
 import { answerUser } from "./answer_user.ts";
 import { FunnelBody, funnelRequest } from "./funnel_http.ts";
 import { seriesRequest, seriesRoute, summaryRequest, summaryRoute } from "./http.ts";
-import { windowQuery, windowsRequest } from "./live_stream_http.ts";
+import { windowRoute, windowsRequest } from "./live_stream_http.ts";
 import type { LiveStreams } from "./live_streams.ts";
 import { QueryParameters } from "./query_parameters.ts";
 import type { Asker } from "./question_body.ts";
@@ -92,7 +92,7 @@ async function streamWindows(
   streams: LiveStreams,
 ): Promise<void> {
   const json = jsonOfMessage(`${PACKAGE}.GetRealTimeAnalyticsRequest`, request);
-  const query = parametersOf(json, Object.keys(windowQuery.shape));
+  const query = parametersOf(json, windowRoute.names);
   const reader = streams.openWindows(windowsRequest(query, project, query.text("window_id")));
   const leave = () => reader.close();
   signal.addEventListener("abort", leave);

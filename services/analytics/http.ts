@@ -3,14 +3,20 @@
  * `legacyAnalyticsRoutes` for the analytics port (8083, the older generation). They turn a query
  * string into a request of answer_query.ts and its answer into JSON, and nothing else.
  *
- * Refusals are thrown as ProblemError, for the server's one error handler. The routes are in the
- * OpenAPI registry of the returned app.
+ * Refusals are thrown as ProblemError, for the server's one error handler.
  */
 
-import { OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
 import { GROUP_BY_MAX, ROW_QUESTION_SECONDS_MAX } from "../../lib/config/limits.ts";
+import {
+  listParameter,
+  mapParameter,
+  numberParameter,
+  textParameter,
+  timeParameter,
+} from "../../lib/http/api_parameters.ts";
 import { invalidParameter } from "../../lib/http/json_body.ts";
+import { z } from "zod";
 import { METRIC_FORM } from "../../lib/query/metric.ts";
 import { isType } from "../../lib/query/plan.ts";
 import { LegacySummarySchema, SeriesSchema, SummarySchema } from "./answer_json.ts";
@@ -25,11 +31,11 @@ import {
 import { formatParameter } from "./answer_responses.ts";
 import { answerFormat } from "./csv_answer.ts";
 import { seriesCsv, summaryCsv } from "./csv_tables.ts";
-import { getRoute, parametersOf, rangeParameters, readRange, timeParameter } from "./get_route.ts";
-import type { QueryParameters } from "./query_parameters.ts";
+import { getRoute, parametersOf, rangeParameters, readRange } from "./get_route.ts";
+import { granularityParameter, type QueryParameters } from "./query_parameters.ts";
 import { type Asker, askerOf, patienceOfAsker } from "./question_body.ts";
 import { seriesText } from "./series_text.ts";
-import { userRoutes } from "./user_http.ts";
+import { USER_ROUTES, userRoutes } from "./user_http.ts";
 
 /** What the routes work with. */
 export interface AnalyticsRoutesOptions {
@@ -39,60 +45,72 @@ export interface AnalyticsRoutesOptions {
 }
 
 const filterParameters = {
-  event_types: z.string().optional().describe(
-    "Event types, or EVENT_TYPE_* categories, to count; a comma list or repeated",
-  ),
-  filters: z.string().optional().describe(
-    "filters[NAME]=text: only events of this field or property",
-  ),
-  filter: z.string().optional().describe("A list of conditions as JSON (docs/ANALYTICS.md)"),
-  timeout_seconds: z.string().optional().describe(
-    `Longest wait for an answer that needs rows, 1 to ${ROW_QUESTION_SECONDS_MAX}`,
+  event_types: listParameter("Event types, or EVENT_TYPE_* categories, to count"),
+  filters: mapParameter("filters[NAME]=text: only events of this field or property"),
+  filter: textParameter("A list of conditions as JSON (docs/ANALYTICS.md)"),
+  timeout_seconds: numberParameter(
+    1,
+    ROW_QUESTION_SECONDS_MAX,
+    "Longest wait for an answer that needs rows",
   ),
 };
 
 /** Parameters of a summary and of a time series, `format` aside. */
-export const summaryRoute = getRoute(
-  "/v1/analytics/summary",
-  "Totals of a time range",
-  SummarySchema,
-  {
+export const summaryRoute = getRoute({
+  path: "/v1/analytics/summary",
+  id: "getAnalyticsSummary",
+  tag: "Counting",
+  summary: "Totals of a time range",
+  query: {
     ...formatParameter,
     ...rangeParameters,
     ...filterParameters,
-    group_by: z.string().optional().describe("event_type"),
+    group_by: textParameter("event_type, by which it is grouped anyway"),
   },
-);
-
-export const seriesRoute = getRoute(
-  "/v1/analytics/timeseries",
-  "One metric over time",
-  SeriesSchema,
-  {
-    ...formatParameter,
-    ...rangeParameters,
-    ...filterParameters,
-    group_by: z.string().optional().describe(
-      `Up to ${GROUP_BY_MAX} fields or properties, a comma list or repeated`,
-    ),
-    metric: z.string().describe(`One of ${METRIC_FORM}`),
-    granularity: z.string().optional().describe("minute, hour (default), day, week or month"),
-    tz: z.string().optional().describe("IANA time zone of the buckets; UTC if missing"),
-  },
-);
-
-const legacyRoute = getRoute("/analytics/summary", "Totals of a time range", LegacySummarySchema, {
-  from: timeParameter("First instant; an hour before the end if missing"),
-  to: timeParameter("First instant after the range; the current minute's end"),
-  ...filterParameters,
+  answer: SummarySchema,
+  example: { query: { event_types: "page_view,purchase" } },
 });
 
+export const seriesRoute = getRoute({
+  path: "/v1/analytics/timeseries",
+  id: "getTimeSeries",
+  tag: "Counting",
+  summary: "One metric over time",
+  query: {
+    ...formatParameter,
+    ...rangeParameters,
+    ...filterParameters,
+    group_by: listParameter(`Up to ${GROUP_BY_MAX} fields or properties`),
+    metric: z.string().describe(`One of ${METRIC_FORM}`),
+    granularity: granularityParameter("hour if missing"),
+    tz: textParameter("IANA time zone of the buckets; UTC if missing"),
+  },
+  answer: SeriesSchema,
+  example: { query: { metric: "events", granularity: "hour", tz: "Europe/Berlin" } },
+});
+
+const legacyRoute = getRoute({
+  path: "/analytics/summary",
+  id: "getLegacySummary",
+  tag: "Counting",
+  summary: "Totals of a time range, in the older form",
+  description: "JSON numbers and unix seconds.",
+  roles: ["analytics"],
+  query: {
+    from: timeParameter("First instant; an hour before the end if missing"),
+    to: timeParameter("First instant after the range; the current minute's end"),
+    ...filterParameters,
+  },
+  answer: LegacySummarySchema,
+  example: {},
+});
+
+/** For the OpenAPI document. */
+export const ANALYTICS_ROUTES = [summaryRoute, seriesRoute, ...USER_ROUTES, legacyRoute];
+
 /** `GET /v1/analytics/summary`, `/timeseries` and those of users (user_http.ts). */
-export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): OpenAPIHono {
-  const app = new OpenAPIHono();
-  for (const { config } of [summaryRoute, seriesRoute]) {
-    app.openAPIRegistry.registerPath(config);
-  }
+export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): Hono {
+  const app = new Hono();
   app.get(summaryRoute.path, async (context) => {
     const query = parametersOf(context, summaryRoute.names);
     const format = answerFormat(context, query.text("format"));
@@ -113,9 +131,8 @@ export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): O
 }
 
 /** `GET /analytics/summary` of the older generation. */
-export function legacyAnalyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): OpenAPIHono {
-  const app = new OpenAPIHono();
-  app.openAPIRegistry.registerPath(legacyRoute.config);
+export function legacyAnalyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): Hono {
+  const app = new Hono();
   app.get(legacyRoute.path, async (context) => {
     const query = parametersOf(context, legacyRoute.names);
     const answer = await answerLegacySummary({

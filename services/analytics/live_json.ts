@@ -37,6 +37,6 @@ export const LiveSchema = z.strictObject({
   known_since: Timestamp.describe("Nothing is known of what was published before this time"),
   accuracy: z.record(z.string(), z.enum([EXACT, DISTINCT_ESTIMATE, LOWER_BOUND]))
     .describe("By name of the metric, exact, the error, or lower bound"),
-});
+}).meta({ id: "LiveAnswer" });
 
 export type LiveJson = z.infer<typeof LiveSchema>;

@@ -4,8 +4,8 @@
  * and nothing else. Refusals are thrown as ProblemError, for the server's one error handler.
  */
 
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
+import { z } from "zod";
 import {
   FILTER_TEXT_CHARS_MAX,
   FILTER_TYPES_MAX,
@@ -17,6 +17,12 @@ import {
   LIVE_WINDOW_SECONDS_MAX,
 } from "../../lib/config/limits.ts";
 import {
+  listParameter,
+  mapParameter,
+  numberParameter,
+  textParameter,
+} from "../../lib/http/api_parameters.ts";
+import {
   EVENT_STREAM_TYPE,
   eventStreamResponse,
   type MessageSource,
@@ -25,11 +31,13 @@ import {
 import { invalidParameter } from "../../lib/http/json_body.ts";
 import { socketResponse, wantsSocket } from "../../lib/http/socket_stream.ts";
 import { CATEGORY_NUMBERS } from "../../lib/query/filter/filter.ts";
+import { EventSchema } from "./answer_json.ts";
+import { type GetRoute, getRoute, type GetRouteParts, parametersOf } from "./get_route.ts";
 import { windowIdOf } from "./live_frame.ts";
 import type { LiveUpdate } from "./live_reader.ts";
 import { type LiveStreamJson, LiveStreamSchema } from "./live_stream_json.ts";
 import type { LiveStreamReader, LiveStreamRequest, LiveStreams } from "./live_streams.ts";
-import { QueryParameters } from "./query_parameters.ts";
+import type { QueryParameters } from "./query_parameters.ts";
 
 /** What the routes work with. */
 export interface LiveStreamRoutesOptions {
@@ -43,53 +51,66 @@ export interface LiveStreamRoutesOptions {
 }
 
 const filterParameters = {
-  event_types: z.string().optional().describe("Event types, a comma list or repeated"),
-  filters: z.string().optional().describe("filters[NAME]=text: a property or field is equal to it"),
-  filter: z.string().optional().describe("A list of conditions as JSON"),
+  event_types: listParameter("Event types"),
+  filters: mapParameter("filters[NAME]=text: a property or field is equal to it"),
+  filter: textParameter("A list of conditions as JSON"),
 };
 
-/** Parameters of live windows. */
-export const windowQuery = z.object({
-  window_seconds: z.string().optional().describe(
-    `1 to ${LIVE_WINDOW_SECONDS_MAX}; ${LIVE_WINDOW_SECONDS_DEFAULT} if missing`,
-  ),
-  ...filterParameters,
-  top: z.string().optional().describe("A property whose most frequent values are listed"),
-  top_limit: z.string().optional().describe(
-    `1 to ${LIVE_TOP_MAX}; ${LIVE_TOP_DEFAULT} if missing`,
-  ),
-  window_id: z.string().optional().describe("The last window that was seen, as Last-Event-ID is"),
+/** Live windows. */
+export const windowRoute = streamRoute({
+  path: "/v1/live",
+  id: "streamLive",
+  summary: "Live windows, one each second",
+  query: {
+    window_seconds: numberParameter(
+      1,
+      LIVE_WINDOW_SECONDS_MAX,
+      `${LIVE_WINDOW_SECONDS_DEFAULT} if missing`,
+    ),
+    ...filterParameters,
+    top: textParameter("A property whose most frequent values are listed"),
+    top_limit: numberParameter(1, LIVE_TOP_MAX, `${LIVE_TOP_DEFAULT} if missing`),
+    window_id: textParameter("The last window that was seen, as Last-Event-ID is"),
+  },
+  sends: LiveStreamSchema,
+  example: { query: { window_seconds: "10", top: "page" } },
 });
 
-const tailQuery = z.object({
-  ...filterParameters,
-  sample: z.string().optional().describe("Share of the events, above 0 and up to 1; 1 if missing"),
-  max_per_second: z.string().optional().describe(
-    `1 to ${LIVE_TAIL_PER_SECOND_MAX}; ${LIVE_TAIL_PER_SECOND_DEFAULT} if missing`,
-  ),
-  last_event_id: z.string().optional().describe("The last event that was seen"),
+const tailRoute = streamRoute({
+  path: "/v1/live/events",
+  id: "streamLiveEvents",
+  summary: "Events as they arrive, sampled",
+  query: {
+    ...filterParameters,
+    sample: z.number().gt(0).max(1).optional().describe("Share of the events; 1 if missing"),
+    max_per_second: numberParameter(
+      1,
+      LIVE_TAIL_PER_SECOND_MAX,
+      `${LIVE_TAIL_PER_SECOND_DEFAULT} if missing`,
+    ),
+    last_event_id: textParameter("The last event that was seen"),
+  },
+  sends: EventSchema,
+  example: { query: { max_per_second: "10" } },
 });
 
-const windowRoute = streamRoute("/v1/live", "Live windows, one each second", windowQuery);
-const tailRoute = streamRoute("/v1/live/events", "Events as they arrive, sampled", tailQuery);
+/** For the OpenAPI document. */
+export const LIVE_STREAM_ROUTES = [windowRoute, tailRoute];
 
 /** The routes of live streams. */
-export function liveStreamRoutes(options: LiveStreamRoutesOptions): OpenAPIHono {
+export function liveStreamRoutes(options: LiveStreamRoutesOptions): Hono {
   const { streams, projectOf } = options;
   const answer = (context: Context, open: () => LiveStreamReader) =>
     streamAnswer(context, open, options);
-  const app = new OpenAPIHono();
-  app.openAPIRegistry.registerPath(windowRoute);
-  app.openAPIRegistry.registerPath(tailRoute);
-  app.openAPIRegistry.register("LiveStreamFrame", LiveStreamSchema);
-  app.get(windowRoute.getRoutingPath(), (context) => {
-    const query = parametersOf(context, Object.keys(windowQuery.shape));
+  const app = new Hono();
+  app.get(windowRoute.path, (context) => {
+    const query = parametersOf(context, windowRoute.names);
     const lastId = lastSeen(context, query, "window_id");
     const request = windowsRequest(query, projectOf(context), lastId);
     return answer(context, () => streams.openWindows(request));
   });
-  app.get(tailRoute.getRoutingPath(), (context) => {
-    const query = parametersOf(context, Object.keys(tailQuery.shape));
+  app.get(tailRoute.path, (context) => {
+    const query = parametersOf(context, tailRoute.names);
     typesOf(query);
     return answer(context, () =>
       streams.openTail({
@@ -199,10 +220,6 @@ function sharedMessage(
   return message;
 }
 
-function parametersOf(context: Context, names: readonly string[]): QueryParameters {
-  return new QueryParameters(new URL(context.req.url).searchParams, names);
-}
-
 function typesOf(query: QueryParameters): string[] {
   const types = query.list("event_types");
   if (types.length <= FILTER_TYPES_MAX) return types;
@@ -237,19 +254,17 @@ function secondOf(windowId: string | null, windowSeconds: number): number | null
   throw invalidParameter("window_id", detail);
 }
 
-function streamRoute<Path extends string>(path: Path, summary: string, query: z.ZodObject) {
-  const text = z.string().describe("Server-sent events; with an upgrade, a WebSocket's messages");
-  return createRoute({
-    method: "get",
-    path,
-    summary,
-    request: { query },
-    responses: {
-      200: { description: summary, content: { [EVENT_STREAM_TYPE]: { schema: text } } },
-      default: {
-        description: "The stream can't be opened (RFC 9457)",
-        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-      },
-    },
-  });
+interface StreamRouteParts extends Omit<GetRouteParts, "tag" | "answer"> {
+  /** The data of its messages. */
+  readonly sends: z.ZodType;
+}
+
+function streamRoute({ sends, ...parts }: StreamRouteParts): GetRoute {
+  const route = getRoute({ ...parts, tag: "Live", answer: sends });
+  const stream = {
+    description: "Messages whose data is of this form, without an end; some of other kinds, as " +
+      "docs/REST_API.md says. Asked by an upgrade they come over a WebSocket",
+    content: { [EVENT_STREAM_TYPE]: sends },
+  };
+  return { ...route, answers: { 200: stream } };
 }

@@ -27,7 +27,7 @@ export const LiveStreamSchema = z.strictObject({
     error_max: z.number().describe("Each value has at most so many events more than it says"),
     values_cut: z.number().describe("Events whose value was longer than 128 characters, and cut"),
   }).optional().describe("With top alone"),
-});
+}).meta({ id: "LiveWindow" });
 
 /** Accuracy of a metric of a frame. */
 export type StreamAccuracy = typeof EXACT | typeof DISTINCT_ESTIMATE | typeof LOWER_BOUND;

@@ -4,8 +4,8 @@
  * handler.
  */
 
-import { OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
+import { z } from "zod";
 import {
   PATH_BRANCHES_MAX,
   PATH_DEPTH_MAX,
@@ -21,7 +21,16 @@ import { postedFormat } from "./csv_answer.ts";
 import { pathsCsv } from "./csv_tables.ts";
 import { PathsSchema } from "./paths_json.ts";
 import { postRoute } from "./post_route.ts";
-import { commonShape, filterOf, patienceOf, rangeOf, readBody, typeList } from "./question_body.ts";
+import {
+  commonShape,
+  filterMember,
+  filterOf,
+  filtersMember,
+  patienceOf,
+  rangeOf,
+  readBody,
+  typeList,
+} from "./question_body.ts";
 
 /** What the route works with. */
 export interface PathsRoutesOptions {
@@ -36,8 +45,8 @@ const anchorShape = z.preprocess(
   (value) => typeof value === "string" ? { event_types: [value] } : value,
   message({
     event_types: typeList.optional(),
-    filters: z.unknown().optional(),
-    filter: z.unknown().optional(),
+    filters: filtersMember,
+    filter: filterMember,
   }),
 ).optional();
 
@@ -54,17 +63,23 @@ const PathsBody = message({
 
 type Body = z.infer<typeof PathsBody>;
 
-const pathsRoute = postRoute(
-  "/v1/analytics/paths",
-  "What users did next, or before",
-  PathsSchema,
-);
+const pathsRoute = postRoute({
+  path: "/v1/analytics/paths",
+  id: "getPaths",
+  tag: "Behaviour",
+  summary: "What users did next, or before",
+  asks: PathsBody,
+  answer: PathsSchema,
+  example: { body: { from: { event_types: ["page_view"] }, depth: 2, limit: 5 } },
+});
+
+/** For the OpenAPI document. */
+export const PATHS_ROUTES = [pathsRoute];
 
 /** `POST /v1/analytics/paths`. */
-export function pathsRoutes({ ports, bodies, projectOf }: PathsRoutesOptions): OpenAPIHono {
-  const app = new OpenAPIHono();
-  app.openAPIRegistry.registerPath(pathsRoute);
-  app.post(pathsRoute.getRoutingPath(), async (context) => {
+export function pathsRoutes({ ports, bodies, projectOf }: PathsRoutesOptions): Hono {
+  const app = new Hono();
+  app.post(pathsRoute.path, async (context) => {
     const format = postedFormat(context);
     const body = await readBody(context, bodies, PathsBody);
     const answer = await answerPaths({

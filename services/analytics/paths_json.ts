@@ -30,7 +30,10 @@ const PathStep: z.ZodType<PathStepJson> = z.strictObject({
   get steps() {
     return z.array(PathStep);
   },
-}).describe("Below the last step asked for, steps is empty and other is 0");
+}).meta({
+  id: "PathStep",
+  description: "Below the last step asked for, steps is empty and other is 0",
+});
 
 /** Answer of `POST /v1/analytics/paths`. */
 export const PathsSchema = z.strictObject({
@@ -46,6 +49,6 @@ export const PathsSchema = z.strictObject({
   }),
   notes: Notes,
   ...quality,
-});
+}).meta({ id: "Paths" });
 
 export type PathsJson = z.infer<typeof PathsSchema>;

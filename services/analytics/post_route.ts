@@ -1,21 +1,27 @@
 /**
- * POST routes of this role, for the OpenAPI document and for Hono. Bodies are read by
- * question_body.ts and not by these schemas, because they take more spellings than one.
+ * POST routes of this role: questions as JSON bodies, which question_body.ts reads by the very
+ * schemas that describe them.
  */
 
-import { createRoute, z } from "@hono/zod-openapi";
-import { answerResponses, formatParameter } from "./answer_responses.ts";
+import type { z } from "zod";
+import { type ApiRoute, jsonBody } from "../../lib/http/api_route.ts";
+import { formatParameter, QUESTION_ROLES, questionAnswers } from "./answer_responses.ts";
 
-/** A route that answers 200 with the schema, as JSON or CSV, or a problem (RFC 9457). */
-export function postRoute(path: string, summary: string, answer: z.ZodType) {
-  return createRoute({
+/** What is said of a POST route of this role. */
+export interface PostRouteParts extends Omit<ApiRoute, "method" | "roles" | "answers" | "body"> {
+  /** The question. */
+  readonly asks: z.ZodType;
+  readonly answer: z.ZodType;
+}
+
+/** A route that answers 200 with the schema, as JSON or CSV. */
+export function postRoute({ asks, answer, ...parts }: PostRouteParts): ApiRoute {
+  return {
+    ...parts,
     method: "post",
-    path,
-    summary,
-    request: {
-      query: z.object(formatParameter),
-      body: { content: { "application/json": { schema: z.looseObject({}) } } },
-    },
-    responses: answerResponses(summary, answer, true),
-  });
+    roles: QUESTION_ROLES,
+    query: formatParameter,
+    body: jsonBody(asks),
+    answers: questionAnswers(parts.summary, answer, true),
+  };
 }

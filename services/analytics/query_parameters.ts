@@ -8,6 +8,7 @@
  */
 
 import { ECHO_CHARS_MAX, FILTER_TYPES_MAX, GROUP_BY_MAX } from "../../lib/config/limits.ts";
+import { wordParameter } from "../../lib/http/api_parameters.ts";
 import { invalidParameter, protoName, TIME_FORM, timeOf } from "../../lib/http/json_body.ts";
 import type { ProblemError } from "../../lib/http/problem.ts";
 import { allOf, type Filter, isOfType } from "../../lib/query/filter/filter.ts";
@@ -22,6 +23,11 @@ import type { Granularity } from "../../lib/query/time_zone.ts";
 
 /** Granularities by their proto numbers; 0 is unspecified. */
 const GRANULARITIES: readonly Granularity[] = ["minute", "hour", "day", "week", "month"];
+
+/** A granularity, for descriptions of routes. `missing`: what holds then. */
+export function granularityParameter(missing: string) {
+  return wordParameter(["minute", "hour", "day", "week", "month"], missing);
+}
 
 /** `filters[country]` or `filters.country`: an entry of the contract's map, whose keys are free. */
 const MAP_ENTRY = /^filters(?:\[(.+)\]|\.(.+))$/s;

@@ -37,12 +37,26 @@ export const name = z.string("must be a text").min(1, "must not be empty")
 export const typeList = z.array(name, "must be a list of event types")
   .max(FILTER_TYPES_MAX, `must not name more than ${FILTER_TYPES_MAX} event types`);
 
+/** Fields or properties and the text that each has to be. */
+export const filtersMember = z.unknown().optional().meta({
+  type: "object",
+  additionalProperties: { type: "string" },
+  description: "Fields or properties and the text that each has to be",
+});
+
+/** Conditions. */
+export const filterMember = z.unknown().optional().meta({
+  type: ["array", "string"],
+  items: {},
+  description: "A list of conditions, or that as JSON text (docs/ANALYTICS.md)",
+});
+
 /** Members of every body; spread them into a question's own shape. */
 export const commonShape = {
   time_range: message({ start: time.optional(), end: time.optional() }).optional(),
   event_types: typeList.optional(),
-  filters: z.unknown().optional(),
-  filter: z.unknown().optional(),
+  filters: filtersMember,
+  filter: filterMember,
   timeout_seconds: wholeNumber(1, ROW_QUESTION_SECONDS_MAX).optional(),
 };
 

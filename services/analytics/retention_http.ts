@@ -4,8 +4,8 @@
  * ProblemError, for the server's one error handler.
  */
 
-import { OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
+import { z } from "zod";
 import { RETENTION_PERIODS_MAX } from "../../lib/config/limits.ts";
 import { message, wholeNumber } from "../../lib/http/json_body.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
@@ -19,7 +19,9 @@ import { retentionCsv, stickinessCsv } from "./csv_tables.ts";
 import { postRoute } from "./post_route.ts";
 import {
   commonShape,
+  filterMember,
   filterOf,
+  filtersMember,
   name,
   patienceOf,
   rangeOf,
@@ -47,7 +49,7 @@ function wordOf<Word extends string>(words: readonly Word[], prefix = "") {
     if (found !== undefined) return found;
     context.addIssue(`must be one of ${words.join(", ")}`);
     return z.NEVER;
-  });
+  }).meta({ type: "string", enum: [...words] });
 }
 
 const granularityOf = <Word extends string>(words: readonly Word[]) =>
@@ -56,8 +58,8 @@ const granularityOf = <Word extends string>(words: readonly Word[]) =>
 /** Conditions on one of the two events. */
 const eventShape = message({
   event_types: typeList.optional(),
-  filters: z.unknown().optional(),
-  filter: z.unknown().optional(),
+  filters: filtersMember,
+  filter: filterMember,
 }).optional();
 
 const RetentionBody = message({
@@ -77,18 +79,32 @@ const StickinessBody = message({
   tz: name.optional(),
 });
 
-const retentionRoute = postRoute("/v1/analytics/retention", "Who came back", RetentionSchema);
-const stickinessRoute = postRoute(
-  "/v1/analytics/stickiness",
-  "On how many days users were active",
-  StickinessSchema,
-);
+const retentionRoute = postRoute({
+  path: "/v1/analytics/retention",
+  id: "getRetention",
+  tag: "Behaviour",
+  summary: "Who came back",
+  asks: RetentionBody,
+  answer: RetentionSchema,
+  example: { body: { start: { event_types: ["page_view"] }, granularity: "day", periods: 7 } },
+});
+const stickinessRoute = postRoute({
+  path: "/v1/analytics/stickiness",
+  id: "getStickiness",
+  tag: "Behaviour",
+  summary: "On how many days users were active",
+  asks: StickinessBody,
+  answer: StickinessSchema,
+  example: { body: { granularity: "week", tz: "Europe/Berlin" } },
+});
+
+/** For the OpenAPI document. */
+export const RETENTION_ROUTES = [retentionRoute, stickinessRoute];
 
 /** `POST /v1/analytics/retention` and `/stickiness`. */
-export function retentionRoutes({ ports, bodies, projectOf }: RetentionRoutesOptions): OpenAPIHono {
-  const app = new OpenAPIHono();
-  for (const route of [retentionRoute, stickinessRoute]) app.openAPIRegistry.registerPath(route);
-  app.post(retentionRoute.getRoutingPath(), async (context) => {
+export function retentionRoutes({ ports, bodies, projectOf }: RetentionRoutesOptions): Hono {
+  const app = new Hono();
+  app.post(retentionRoute.path, async (context) => {
     const format = postedFormat(context);
     const body = await readBody(context, bodies, RetentionBody);
     const common = filterOf(body);
@@ -106,7 +122,7 @@ export function retentionRoutes({ ports, bodies, projectOf }: RetentionRoutesOpt
     }, ports);
     return format === "csv" ? retentionCsv(answer) : context.json(answer);
   });
-  app.post(stickinessRoute.getRoutingPath(), async (context) => {
+  app.post(stickinessRoute.path, async (context) => {
     const format = postedFormat(context);
     const body = await readBody(context, bodies, StickinessBody);
     const answer = await answerStickiness({

@@ -50,7 +50,7 @@ export const RetentionSchema = z.strictObject({
   }),
   notes: Notes,
   ...quality,
-});
+}).meta({ id: "Retention" });
 
 /** Answer of `POST /v1/analytics/stickiness`. */
 export const StickinessSchema = z.strictObject({
@@ -79,7 +79,7 @@ export const StickinessSchema = z.strictObject({
   metadata: z.strictObject(PeriodsMetadata),
   notes: Notes,
   ...quality,
-});
+}).meta({ id: "Stickiness" });
 
 export type RetentionJson = z.infer<typeof RetentionSchema>;
 export type StickinessJson = z.infer<typeof StickinessSchema>;

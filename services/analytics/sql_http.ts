@@ -1,16 +1,17 @@
 /** `POST /v1/sql`: a read-only SELECT over all events. See answer_sql.ts. */
 
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
+import { z } from "zod";
 import { SQL_MS_MAX } from "../../lib/config/export_limits.ts";
 import { message, time, wholeNumber } from "../../lib/http/json_body.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
 import type { SqlAnswers, SqlResult } from "./answer_sql.ts";
-import { formatParameter } from "./answer_responses.ts";
+import { Duration, quality, TimeRange } from "./answer_json.ts";
 import { qualityOf, rangeJson } from "./asked_range.ts";
 import { CSV_CONTENT_TYPE, postedFormat, qualityHeaders } from "./csv_answer.ts";
 import { durationJson } from "./proto_json.ts";
+import { postRoute } from "./post_route.ts";
 import { patienceOf, readBody } from "./question_body.ts";
 
 /** What the route works with. */
@@ -33,41 +34,35 @@ const body = message({
   timeout_seconds: wholeNumber(1, SQL_MS_MAX / 1_000).optional(),
 });
 
-const route = createRoute({
-  method: "post",
+const { accuracy: _, ...reached } = quality;
+
+const SqlSchema = z.strictObject({
+  columns: z.array(z.strictObject({ name: z.string(), type: z.string().describe("DuckDB's") })),
+  rows: z.array(z.array(z.unknown())).describe("Values in the order of the columns"),
+  row_count: z.int(),
+  time_range: TimeRange,
+  processing_time: Duration,
+  ...reached,
+}).meta({ id: "SqlResult" });
+
+const route = postRoute({
   path: "/v1/sql",
+  id: "querySql",
+  tag: "Export and SQL",
   summary: "The rows of one SELECT over the view events",
-  request: {
-    query: z.object(formatParameter),
-    body: { required: true, content: { "application/json": { schema: z.looseObject({}) } } },
-  },
-  responses: {
-    200: {
-      description: "The rows",
-      content: {
-        "application/json": {
-          schema: z.object({
-            columns: z.array(z.object({ name: z.string(), type: z.string() })),
-            rows: z.array(z.array(z.unknown())).describe("Values in the order of the columns"),
-            row_count: z.int(),
-          }),
-        },
-        "text/csv": { schema: z.string() },
-      },
-    },
-    default: {
-      description: "The statement can't be answered (RFC 9457)",
-      content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-    },
-  },
+  asks: body,
+  answer: SqlSchema,
+  example: { body: { sql: "SELECT type, count(*) AS events FROM events GROUP BY type" } },
 });
 
+/** For the OpenAPI document. */
+export const SQL_ROUTES = [route];
+
 /** `POST /v1/sql`, to be mounted at the root. */
-export function sqlRoutes(options: SqlRoutesOptions): OpenAPIHono {
+export function sqlRoutes(options: SqlRoutesOptions): Hono {
   const { sql, whyOff, bodies, now, projectOf } = options;
-  const app = new OpenAPIHono();
-  app.openAPIRegistry.registerPath(route);
-  app.post("/v1/sql", async (context) => {
+  const app = new Hono();
+  app.post(route.path, async (context) => {
     if (sql === null) throw new ProblemError("sql_disabled", whyOff);
     const request = await readBody(context, bodies, body);
     const format = request.format ?? postedFormat(context);

@@ -3,8 +3,7 @@
  * `GET /v1/analytics/users`. They read the query string; answer_user.ts and answer_users.ts answer.
  */
 
-import { OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
 import {
   ROW_QUESTION_MS_DEFAULT,
   ROW_QUESTION_SECONDS_MAX,
@@ -18,6 +17,14 @@ import {
   USERS_PAGE_DEFAULT,
   USERS_PAGE_MAX,
 } from "../../lib/config/limits.ts";
+import {
+  flagParameter,
+  listParameter,
+  mapParameter,
+  numberParameter,
+  textParameter,
+} from "../../lib/http/api_parameters.ts";
+import { routingPath } from "../../lib/http/api_route.ts";
 import { invalidParameter } from "../../lib/http/json_body.ts";
 import { UserSchema, UsersSchema } from "./answer_json.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
@@ -37,54 +44,77 @@ export interface UserRoutesOptions {
   readonly projectOf: (context: Context) => string;
 }
 
-const optional = (what: string) => z.string().optional().describe(what);
-const timeoutParameter = optional(
-  `Longest wait, 1 to ${ROW_QUESTION_SECONDS_MAX} s; ${ROW_QUESTION_MS_DEFAULT / 1_000} if missing`,
+const timeoutParameter = numberParameter(
+  1,
+  ROW_QUESTION_SECONDS_MAX,
+  `Longest wait, s; ${ROW_QUESTION_MS_DEFAULT / 1_000} if missing`,
 );
 
-/** Parameters of the question about one user. */
-export const userRoute = getRoute("/v1/analytics/users/{user_id}", "One user", UserSchema, {
-  ...formatParameter,
-  ...rangeParameters,
-  tz: optional("IANA time zone of the days; UTC if missing"),
-  include_events: optional("true: give the events in the range"),
-  event_types: optional("Events of these types, a comma list or repeated"),
-  filters: optional("filters[NAME]=text: events whose field or property is that"),
-  filter: optional("Events that match a list of conditions, as JSON"),
-  limit: optional(
-    `Events on a page, 1 to ${USER_EVENTS_PAGE_MAX}; ${USER_EVENTS_PAGE_DEFAULT} if missing`,
-  ),
-  page_token: optional("next_page_token of the page before"),
-  include_sessions: optional("true: give the sessions that start in the range"),
-  sessions_limit: optional(
-    `Sessions on a page, 1 to ${USER_SESSIONS_PAGE_MAX}; ${USER_SESSIONS_PAGE_DEFAULT} if missing`,
-  ),
-  sessions_page_token: optional("next_sessions_page_token of the page before"),
-  attribute_events: optional(
-    "Newest events that attributes are read from, 0 to " +
-      `${USER_ATTRIBUTE_EVENTS_MAX}; ${USER_ATTRIBUTE_EVENTS_DEFAULT} if missing`,
-  ),
-  timeout_seconds: timeoutParameter,
-});
-
-const usersRoute = getRoute(
-  "/v1/analytics/users",
-  "Users by the beginning of their id",
-  UsersSchema,
-  {
+/** The question about one user. */
+export const userRoute = getRoute({
+  path: "/v1/analytics/users/{user_id}",
+  id: "getUserAnalytics",
+  tag: "Users",
+  summary: "One user",
+  params: { user_id: "The user's id, percent-encoded" },
+  query: {
     ...formatParameter,
-    prefix: optional("What the ids begin with, case and all; all users if missing"),
-    limit: optional(`Users on a page, 1 to ${USERS_PAGE_MAX}; ${USERS_PAGE_DEFAULT} if missing`),
-    page_token: optional("next_page_token of the page before"),
+    ...rangeParameters,
+    tz: textParameter("IANA time zone of the days; UTC if missing"),
+    include_events: flagParameter("Give the events in the range"),
+    event_types: listParameter("Events of these types"),
+    filters: mapParameter("filters[NAME]=text: events whose field or property is that"),
+    filter: textParameter("Events that match a list of conditions, as JSON"),
+    limit: numberParameter(
+      1,
+      USER_EVENTS_PAGE_MAX,
+      `Events on a page; ${USER_EVENTS_PAGE_DEFAULT} if missing`,
+    ),
+    page_token: textParameter("next_page_token of the page before"),
+    include_sessions: flagParameter("Give the sessions that start in the range"),
+    sessions_limit: numberParameter(
+      1,
+      USER_SESSIONS_PAGE_MAX,
+      `Sessions on a page; ${USER_SESSIONS_PAGE_DEFAULT} if missing`,
+    ),
+    sessions_page_token: textParameter("next_sessions_page_token of the page before"),
+    attribute_events: numberParameter(
+      0,
+      USER_ATTRIBUTE_EVENTS_MAX,
+      `Newest events that attributes are read from; ${USER_ATTRIBUTE_EVENTS_DEFAULT} if missing`,
+    ),
     timeout_seconds: timeoutParameter,
   },
-);
+  answer: UserSchema,
+  example: {
+    params: { user_id: "ada" },
+    query: { include_events: "true", include_sessions: "true" },
+  },
+});
+
+const usersRoute = getRoute({
+  path: "/v1/analytics/users",
+  id: "searchUsers",
+  tag: "Users",
+  summary: "Users by the beginning of their id",
+  query: {
+    ...formatParameter,
+    prefix: textParameter("What the ids begin with, case and all; all users if missing"),
+    limit: numberParameter(1, USERS_PAGE_MAX, `Users on a page; ${USERS_PAGE_DEFAULT} if missing`),
+    page_token: textParameter("next_page_token of the page before"),
+    timeout_seconds: timeoutParameter,
+  },
+  answer: UsersSchema,
+  example: { query: { prefix: "a", limit: "10" } },
+});
+
+/** For the OpenAPI document. */
+export const USER_ROUTES = [userRoute, usersRoute];
 
 /** `GET /v1/analytics/users/{user_id}` and `GET /v1/analytics/users`. */
-export function userRoutes({ ports, projectOf }: UserRoutesOptions): OpenAPIHono {
-  const app = new OpenAPIHono();
-  for (const { config } of [userRoute, usersRoute]) app.openAPIRegistry.registerPath(config);
-  app.get(userRoute.path, async (context) => {
+export function userRoutes({ ports, projectOf }: UserRoutesOptions): Hono {
+  const app = new Hono();
+  app.get(routingPath(userRoute), async (context) => {
     const query = parametersOf(context, userRoute.names);
     const format = answerFormat(context, query.text("format"));
     const userId = context.req.param("user_id") ?? "";

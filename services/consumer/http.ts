@@ -2,10 +2,10 @@
  * The consumer port (8082): how the processing of events goes. `/stats` and `/lag` have the members
  * of the contract (section 1).
  */
-import type { Handler } from "../../lib/http/app.ts";
 import type { OperationalOptions } from "../../lib/http/operational_routes.ts";
 import {
   createServiceHandler,
+  type ServiceHandler,
   type ServiceHandlerOptions,
 } from "../../lib/http/service_handler.ts";
 
@@ -40,7 +40,7 @@ export interface ConsumerHandlerOptions extends ServiceHandlerOptions {
 }
 
 /** The handler of the consumer port, for listen(). */
-export function createConsumerHandler(options: ConsumerHandlerOptions): Handler {
+export function createConsumerHandler(options: ConsumerHandlerOptions): ServiceHandler {
   const { stats, lag, ...common } = options;
   const operational = { ...common.operational, stats: () => ({ ...stats() }), lag };
   return createServiceHandler({ ...common, operational });

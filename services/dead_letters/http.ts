@@ -8,9 +8,16 @@
  *     POST /v1/dead-letters/replay   by ids, by filter, or with edited payloads
  *     POST /v1/dead-letters/drop     by ids or by filter
  */
-import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
+import { z } from "zod";
 import { DEAD_LETTERS_PAGE_DEFAULT, DEAD_LETTERS_PAGE_MAX } from "../../lib/config/limits.ts";
+import {
+  numberParameter,
+  textParameter,
+  timeParameter,
+  wordParameter,
+} from "../../lib/http/api_parameters.ts";
+import { type ApiRoute, jsonAnswer, jsonBody } from "../../lib/http/api_route.ts";
 import { requireJson } from "../../lib/http/media_type.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
 import type { DeadLetters } from "./dead_letters.ts";
@@ -36,39 +43,62 @@ export interface DeadLetterRoutesOptions {
 
 const PATH = "/v1/dead-letters";
 
-const timeParameter = (what: string) =>
-  z.string().optional().describe(`${what}: RFC 3339, or unix seconds or milliseconds`);
+const ROLES = ["gateway", "analytics"] as const;
 
 const filterMembers = {
-  reason: z.string().optional().describe("A reason code, such as missing_field or poison"),
-  topic: z.string().optional(),
-  partition: z.string().optional().describe("A whole number"),
+  reason: textParameter("A reason code, such as missing_field or poison"),
+  topic: textParameter("The letter's topic"),
+  partition: textParameter("A whole number"),
   from: timeParameter("Set aside at this time or later"),
   to: timeParameter("Set aside before this time"),
-  q: z.string().optional().describe("A text in the payload or the message, case and all"),
-  state: z.string().optional().describe("waiting (default), replayed or all"),
+  q: textParameter("A text in the payload or the message, case and all"),
+  state: wordParameter(["waiting", "replayed", "all"], "waiting if missing"),
 };
-const pageToken = z.string().optional().describe("next_page_token of the answer before");
-const filter = z.object(filterMembers).optional().describe("Letters that match");
+const pageToken = textParameter("next_page_token of the answer before");
+const filter = z.strictObject(filterMembers).optional().describe("Letters that match");
 const ids = z.array(z.string()).optional().describe(`Up to ${DEAD_LETTERS_PAGE_MAX} letters`);
 
-const listRoute = route("get", PATH, "Dead letters, newest first", LetterListSchema, {
-  query: z.object({
+const listRoute: ApiRoute = {
+  method: "get",
+  path: PATH,
+  id: "listDeadLetters",
+  tag: "Dead letters",
+  summary: "Dead letters, newest first",
+  roles: ROLES,
+  query: {
     ...filterMembers,
-    limit: z.string().optional().describe(
-      `Letters on a page, 1 to ${DEAD_LETTERS_PAGE_MAX}; ${DEAD_LETTERS_PAGE_DEFAULT} if missing`,
+    limit: numberParameter(
+      1,
+      DEAD_LETTERS_PAGE_MAX,
+      `Letters on a page; ${DEAD_LETTERS_PAGE_DEFAULT} if missing`,
     ),
     page_token: pageToken,
-  }),
-});
+  },
+  answers: jsonAnswer("A page of letters", LetterListSchema),
+  example: { query: { reason: "missing_field", limit: "20" } },
+};
 
-const showRoute = route("get", `${PATH}/{id}`, "One dead letter", LetterSchema, {
-  params: z.object({ id: z.string() }),
-});
+const showRoute: ApiRoute = {
+  method: "get",
+  path: `${PATH}/{id}`,
+  id: "getDeadLetter",
+  tag: "Dead letters",
+  summary: "One dead letter",
+  roles: ROLES,
+  params: { id: "The letter's id" },
+  answers: jsonAnswer("The letter, whatever its state", LetterSchema),
+  example: { params: { id: "analytics-events-2-1041-0" } },
+};
 
-const replayRoute = route("post", `${PATH}/replay`, "Send dead letters again", ReplaySchema, {
+const replayRoute: ApiRoute = {
+  method: "post",
+  path: `${PATH}/replay`,
+  id: "replayDeadLetters",
+  tag: "Dead letters",
+  summary: "Send dead letters again",
+  roles: ROLES,
   body: jsonBody(
-    z.object({
+    z.strictObject({
       ids,
       letters: z.array(z.object({
         id: z.string(),
@@ -80,20 +110,30 @@ const replayRoute = route("post", `${PATH}/replay`, "Send dead letters again", R
       page_token: pageToken,
     }).describe("One of ids, letters and filter"),
   ),
-});
+  answers: jsonAnswer("A verdict for each letter", ReplaySchema),
+  example: { body: { filter: { reason: "missing_field" }, limit: 100 } },
+};
 
-const dropRoute = route("post", `${PATH}/drop`, "Forget dead letters", DropSchema, {
-  body: jsonBody(z.object({ ids, filter }).describe("One of ids and filter")),
-});
+const dropRoute: ApiRoute = {
+  method: "post",
+  path: `${PATH}/drop`,
+  id: "dropDeadLetters",
+  tag: "Dead letters",
+  summary: "Forget dead letters",
+  roles: ROLES,
+  body: jsonBody(z.strictObject({ ids, filter }).describe("One of ids and filter")),
+  answers: jsonAnswer("How many were forgotten", DropSchema),
+  example: { body: { filter: { reason: "invalid_json", to: "2024-05-06T00:00:00Z" } } },
+};
+
+/** For the OpenAPI document. */
+export const DEAD_LETTER_ROUTES = [listRoute, showRoute, replayRoute, dropRoute];
 
 /** The routes, to be mounted at the root. */
-export function deadLetterRoutes(options: DeadLetterRoutesOptions): OpenAPIHono {
+export function deadLetterRoutes(options: DeadLetterRoutesOptions): Hono {
   const { deadLetters, projectOf } = options;
-  const app = new OpenAPIHono();
-  for (const config of [listRoute, showRoute, replayRoute, dropRoute]) {
-    app.openAPIRegistry.registerPath(config);
-  }
-  app.get(PATH, async (context) => {
+  const app = new Hono();
+  app.get(listRoute.path, async (context) => {
     const selection = readListQuery(new URL(context.req.url).searchParams);
     return context.json(letterListJson(await deadLetters.list(projectOf(context), selection)));
   });
@@ -101,7 +141,7 @@ export function deadLetterRoutes(options: DeadLetterRoutesOptions): OpenAPIHono 
     const id = context.req.param("id");
     return context.json(letterJson(await deadLetters.show(projectOf(context), id)));
   });
-  app.post(`${PATH}/replay`, async (context) => {
+  app.post(replayRoute.path, async (context) => {
     const request = await readBody(options, context, readReplayBody);
     const project = projectOf(context);
     if ("letters" in request) {
@@ -110,7 +150,7 @@ export function deadLetterRoutes(options: DeadLetterRoutesOptions): OpenAPIHono 
     const { verdicts, next } = await deadLetters.replayMatching(project, request.selection);
     return context.json(replayJson(verdicts, next));
   });
-  app.post(`${PATH}/drop`, async (context) => {
+  app.post(dropRoute.path, async (context) => {
     const request = await readBody(options, context, readDropBody);
     const project = projectOf(context);
     const dropped = "ids" in request
@@ -134,31 +174,4 @@ async function readBody<T>(
   } finally {
     body.release();
   }
-}
-
-function jsonBody(schema: z.ZodType) {
-  return { required: true, content: { "application/json": { schema } } };
-}
-
-/** A route that answers 200 with the schema or a problem (RFC 9457). */
-function route(
-  method: "get" | "post",
-  path: string,
-  summary: string,
-  answer: z.ZodType,
-  request: RouteConfig["request"],
-): RouteConfig {
-  return createRoute({
-    method,
-    path,
-    summary,
-    request,
-    responses: {
-      200: { description: summary, content: { "application/json": { schema: answer } } },
-      default: {
-        description: "The request can't be answered (RFC 9457)",
-        content: { "application/problem+json": { schema: z.looseObject({ code: z.string() }) } },
-      },
-    },
-  });
 }

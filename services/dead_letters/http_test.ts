@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { BODY_BYTES_MAX, DEAD_LETTER_PAYLOAD_BYTES_MAX } from "../../lib/config/limits.ts";
-import { BodyReader } from "../../lib/http/read_body.ts";
 import {
   type DeadLetterScene,
   GOOD_PAYLOAD as GOOD,
@@ -9,7 +8,6 @@ import {
   withDeadLetters,
 } from "../../tests/support/dead_letter_scene.ts";
 import { NOW_MS } from "../../tests/support/ingest_handlers.ts";
-import { deadLetterRoutes } from "./http.ts";
 import { DropSchema, LetterListSchema, LetterSchema, ReplaySchema } from "./letter_json.ts";
 
 const HOUR_MS = 3_600_000;
@@ -392,29 +390,4 @@ Deno.test("refresh() shows how many letters wait, and counts those that had to g
     await file.put(offsets(6, 10));
     assert.deepEqual(await shown(), [5, 3]);
   }, { lettersMax: 5 });
-});
-
-Deno.test("deadLetterRoutes() describes its routes for an OpenAPI document", async () => {
-  await withScene(({ deadLetters }) => {
-    const projectOf = () => "shop";
-    const app = deadLetterRoutes({ deadLetters, bodies: new BodyReader(), projectOf });
-    const info = { title: "dead letters", version: "1" };
-    const { paths = {} } = app.getOpenAPI31Document({ openapi: "3.1.0", info });
-    assert.deepEqual(Object.keys(paths), [
-      "/v1/dead-letters",
-      "/v1/dead-letters/{id}",
-      "/v1/dead-letters/replay",
-      "/v1/dead-letters/drop",
-    ]);
-    const parameters = paths["/v1/dead-letters"].get!.parameters ?? [];
-    const names = parameters.map((each) => "name" in each ? each.name : "").sort();
-    assert.deepEqual(names, [
-      ..."from limit page_token partition q reason state to topic".split(" "),
-    ]);
-    const body = JSON.stringify(paths["/v1/dead-letters/replay"].post!.requestBody);
-    for (const name of ["ids", "letters", "filter", "page_token", "payload_encoding"]) {
-      assert.ok(body.includes(`"${name}"`), name);
-    }
-    return Promise.resolve();
-  });
 });

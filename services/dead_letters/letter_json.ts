@@ -31,7 +31,7 @@ export const LetterSchema = z.strictObject({
   state: z.enum(["waiting", "replayed"]),
   replayed_at: Timestamp.optional().describe("Only when it was replayed"),
   event_id: z.string().optional().describe("Id of the event it became"),
-});
+}).meta({ id: "DeadLetter" });
 
 /** A page of dead letters. */
 export const LetterListSchema = z.strictObject({
@@ -39,7 +39,7 @@ export const LetterListSchema = z.strictObject({
   next_page_token: NextPageToken,
   waiting_by_reason: z.record(z.string(), Int64)
     .describe("All letters that wait, whatever the filter, most first"),
-});
+}).meta({ id: "DeadLetters" });
 
 /** What came of a replay. */
 export const ReplaySchema = z.strictObject({
@@ -57,10 +57,10 @@ export const ReplaySchema = z.strictObject({
     message: z.string().optional(),
   })),
   next_page_token: NextPageToken,
-});
+}).meta({ id: "ReplayOutcome" });
 
 /** What came of a drop. */
-export const DropSchema = z.strictObject({ dropped_count: z.int() });
+export const DropSchema = z.strictObject({ dropped_count: z.int() }).meta({ id: "DropOutcome" });
 
 export type LetterJson = z.infer<typeof LetterSchema>;
 export type LetterListJson = z.infer<typeof LetterListSchema>;

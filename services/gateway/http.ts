@@ -2,13 +2,13 @@
  * The gateway port (8080): the JSON form of `analytics.v1`. The routes themselves come from the
  * services they belong to (ingestion, analytics, metrics) and are mounted here by main.
  */
-import type { Handler } from "../../lib/http/app.ts";
 import type { HealthReport } from "../../lib/http/operational_routes.ts";
 import {
   createServiceHandler,
+  type ServiceHandler,
   type ServiceHandlerOptions,
 } from "../../lib/http/service_handler.ts";
-import { v1HealthRoute } from "../../lib/http/v1_health.ts";
+import { V1_HEALTH_ROUTES, v1HealthRoute } from "../../lib/http/v1_health.ts";
 
 export interface GatewayHandlerOptions extends ServiceHandlerOptions {
   /** How the services behind the gateway are, for their `/v1/.../health`. */
@@ -20,13 +20,13 @@ export interface GatewayHandlerOptions extends ServiceHandlerOptions {
 }
 
 /** The handler of the gateway port, for listen(). */
-export function createGatewayHandler(options: GatewayHandlerOptions): Handler {
+export function createGatewayHandler(options: GatewayHandlerOptions): ServiceHandler {
   const { now } = options.operational;
   const { events, analytics, metrics } = options.serviceHealth;
   const healthRoutes = [
-    { path: "/v1/events/health", name: "ingestion", health: events, now },
-    { path: "/v1/analytics/health", name: "analytics", health: analytics, now },
-    { path: "/v1/metrics/health", name: "metrics", health: metrics, now },
+    { route: V1_HEALTH_ROUTES.events, name: "ingestion", health: events, now },
+    { route: V1_HEALTH_ROUTES.analytics, name: "analytics", health: analytics, now },
+    { route: V1_HEALTH_ROUTES.metrics, name: "metrics", health: metrics, now },
   ].map(v1HealthRoute);
   return createServiceHandler({
     ...options,

@@ -10,12 +10,17 @@
  * A refusal is a problem (RFC 9457) that also has the members of the contract, so that clients that
  * look for `success` and `message` find them.
  */
-import type { DirectRoute, Handler } from "../../lib/http/app.ts";
+import { z } from "zod";
+import { EVENTS_PER_BATCH_MAX } from "../../lib/config/limits.ts";
+import { plainEvent } from "../../lib/event/validate_plain.ts";
+import { type ApiRoute, jsonAnswer, jsonBody } from "../../lib/http/api_route.ts";
+import type { DirectRoute } from "../../lib/http/app.ts";
 import { batchMediaType, requireJson } from "../../lib/http/media_type.ts";
 import { ProblemError, problemResponse } from "../../lib/http/problem.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
 import {
   createServiceHandler,
+  type ServiceHandler,
   type ServiceHandlerOptions,
 } from "../../lib/http/service_handler.ts";
 import type {
@@ -40,6 +45,80 @@ export interface IngestOptions {
 
 export interface IngestionHandlerOptions extends IngestOptions, ServiceHandlerOptions {}
 
+const OutcomeSchema = z.strictObject({
+  success: z.literal(true),
+  message: z.string(),
+  event_id: z.string().describe("As sent, or made: a UUIDv7"),
+}).meta({ id: "EventOutcome" });
+
+const BatchOutcomeSchema = z.strictObject({
+  success: z.boolean().describe("Every event was accepted"),
+  message: z.string(),
+  processed_count: z.int().describe("Events that were accepted"),
+  failed_event_ids: z.array(z.string()).describe("Of refused events, where they have one"),
+  errors: z.array(z.strictObject({
+    index: z.int().describe("Place in the batch, from 0"),
+    id: z.string().nullable(),
+    code: z.string(),
+    field: z.string(),
+    message: z.string(),
+  })).describe("One for each refused event"),
+}).meta({ id: "BatchOutcome" });
+
+const EVENT = {
+  user_id: "ada",
+  event_type: "page_view",
+  source: "web",
+  properties: { page: "/pricing", logged_in: true },
+};
+const common = { method: "post", tag: "Sending events", roles: ["ingestion"] } as const;
+const outcome = (description: string, status: number) => ({
+  [status]: { description, content: { "application/json": OutcomeSchema } },
+});
+
+const eventRoute: ApiRoute = {
+  ...common,
+  path: "/events",
+  id: "sendEvent",
+  summary: "One plain event; answered when it is on disk",
+  body: jsonBody(plainEvent),
+  answers: outcome("It is on disk", 200),
+  example: { body: EVENT },
+};
+const asyncRoute: ApiRoute = {
+  ...common,
+  path: "/events/async",
+  id: "sendEventAsync",
+  summary: "One plain event; answered before it is on disk",
+  body: jsonBody(plainEvent),
+  answers: outcome("It is checked, and on its way to the disk", 202),
+  example: { body: EVENT },
+};
+const batchRoute: ApiRoute = {
+  ...common,
+  path: "/events/batch",
+  id: "sendEvents",
+  summary: `1 to ${EVENTS_PER_BATCH_MAX} plain events; each has a verdict of its own`,
+  description:
+    "Good events are kept whatever the others are. When none is, the answer is a problem " +
+    "with the members of this one.",
+  body: {
+    isRequired: true,
+    content: {
+      "application/json": z.union([
+        z.object({ events: z.array(plainEvent) }),
+        z.array(plainEvent),
+      ]),
+      "application/x-ndjson": z.string().describe("One event a line"),
+    },
+  },
+  answers: jsonAnswer("At least one event is on disk", BatchOutcomeSchema),
+  example: { body: { events: [EVENT, { ...EVENT, event_type: "purchase", amount: 19.9 }] } },
+};
+
+/** For the OpenAPI document. */
+export const INGESTION_ROUTES = [eventRoute, asyncRoute, batchRoute];
+
 /** Where nothing says how much may be stored. */
 export const unlimited = (): EventQuota | null => null;
 
@@ -47,18 +126,18 @@ const okInit: ResponseInit = { headers: { "content-type": "application/json" } }
 const acceptedInit: ResponseInit = { ...okInit, status: 202 };
 
 /** The handler of the ingestion port, for listen(). */
-export function createIngestionHandler(options: IngestionHandlerOptions): Handler {
+export function createIngestionHandler(options: IngestionHandlerOptions): ServiceHandler {
   return createServiceHandler({
     ...options,
     direct: {
-      "POST /events": eventRoute(options, "durable"),
-      "POST /events/async": eventRoute(options, "async"),
-      "POST /events/batch": batchRoute(options),
+      [`POST ${eventRoute.path}`]: takeEvent(options, "durable"),
+      [`POST ${asyncRoute.path}`]: takeEvent(options, "async"),
+      [`POST ${batchRoute.path}`]: takeBatch(options),
     },
   });
 }
 
-function eventRoute(options: IngestOptions, mode: AcceptMode): DirectRoute {
+function takeEvent(options: IngestOptions, mode: AcceptMode): DirectRoute {
   const { acceptor, bodies, projectOf, quotaOf = unlimited } = options;
   return async (request, requestId) => {
     const project = projectOf(request);
@@ -74,7 +153,7 @@ function eventRoute(options: IngestOptions, mode: AcceptMode): DirectRoute {
   };
 }
 
-function batchRoute(options: IngestOptions): DirectRoute {
+function takeBatch(options: IngestOptions): DirectRoute {
   const { acceptor, bodies, projectOf, quotaOf = unlimited } = options;
   return async (request, requestId) => {
     const project = projectOf(request);

@@ -5,7 +5,10 @@
  * `options` beside `event` or `events` are followed: `async`, `validate_only`, `timeout_seconds`.
  */
 import { Hono } from "hono";
+import { z } from "zod";
+import { EVENTS_PER_V1_BATCH_MAX } from "../../lib/config/limits.ts";
 import type { Rejection } from "../../lib/event/event.ts";
+import { type ApiRoute, jsonAnswer, jsonBody } from "../../lib/http/api_route.ts";
 import type { AppEnv } from "../../lib/http/app.ts";
 import { batchMediaType, requireJson } from "../../lib/http/media_type.ts";
 import { ProblemError, problemResponse } from "../../lib/http/problem.ts";
@@ -20,6 +23,47 @@ export interface V1IngestOptions extends IngestOptions {
   readonly now?: () => number;
 }
 
+const EVENT = {
+  user_id: "ada",
+  event_type: "EVENT_TYPE_USER",
+  timestamp: "2026-01-31T12:00:00Z",
+  user_event: { action: "click", page_url: "/pricing" },
+};
+const common = { method: "post", tag: "Sending events", roles: ["gateway"] } as const;
+const shape = (name: string) => ({ proto: `analytics.v1.${name}` });
+
+const eventRoute: ApiRoute = {
+  ...common,
+  path: "/v1/events",
+  id: "ingestEvent",
+  summary: "One event of analytics.v1",
+  description: "The event may also be sent bare, without the object around it.",
+  body: jsonBody(shape("IngestEventRequest")),
+  answers: jsonAnswer("It is on disk, or what options say", shape("IngestEventResponse")),
+  example: { body: { event: EVENT, options: { timeout_seconds: 5 } } },
+};
+const batchRoute: ApiRoute = {
+  ...common,
+  path: "/v1/events/batch",
+  id: "ingestEvents",
+  summary: `1 to ${EVENTS_PER_V1_BATCH_MAX} events of analytics.v1; each has a verdict of its own`,
+  description:
+    "Good events are kept whatever the others are. When none is, the answer is a problem " +
+    "with the members of this one. A bare list of events is taken too.",
+  body: {
+    isRequired: true,
+    content: {
+      "application/json": shape("IngestEventsRequest"),
+      "application/x-ndjson": z.string().describe("One event a line"),
+    },
+  },
+  answers: jsonAnswer("At least one event is on disk", shape("IngestEventsResponse")),
+  example: { body: { events: [EVENT, { ...EVENT, user_id: "bob" }] } },
+};
+
+/** For the OpenAPI document. */
+export const V1_INGEST_ROUTES = [eventRoute, batchRoute];
+
 /** What both answers end with. */
 interface IngestMetadata {
   readonly processed_at: string;
@@ -32,7 +76,7 @@ export function v1IngestRoutes(options: V1IngestOptions): Hono<AppEnv> {
   const { acceptor, bodies, projectOf, quotaOf = unlimited } = options;
   const metadataSince = metadataMaker(options);
   const routes = new Hono<AppEnv>();
-  routes.post("/v1/events", async (context) => {
+  routes.post(eventRoute.path, async (context) => {
     const startedMs = performance.now();
     const request = context.req.raw;
     const project = projectOf(request);
@@ -48,7 +92,7 @@ export function v1IngestRoutes(options: V1IngestOptions): Hono<AppEnv> {
       body.release();
     }
   });
-  routes.post("/v1/events/batch", async (context) => {
+  routes.post(batchRoute.path, async (context) => {
     const startedMs = performance.now();
     const request = context.req.raw;
     const project = projectOf(request);

@@ -1,6 +1,9 @@
-/** What pages of other origins can do, in a real browser: the client library by CORS, or nothing. */
+/**
+ * What only a real browser tells: what pages of other origins can do (the client library by CORS, or
+ * nothing), and whether the reference page keeps to its own policy.
+ */
 import assert from "node:assert/strict";
-import { browserTest, withPage } from "../support/browser.ts";
+import { browserTest, loadPage, withPage } from "../support/browser.ts";
 import { startServer } from "../support/server.ts";
 
 /** Tells the server of the page what its script found out. */
@@ -98,3 +101,25 @@ Deno.test(browserTest("lib/client works in a browser by RTA_CORS_ORIGINS, and ot
     Deno.removeSync(folder, { recursive: true });
   }
 }));
+
+Deno.test(browserTest("GET /docs is shown by a browser as its policy has it", async (browser) => {
+  await using server = await startServer();
+  const { html, console } = await loadPage(browser, `${server.urls.gateway}/docs`);
+  assert.match(html, /<article id="getAnalyticsSummary">/);
+  assert.deepEqual(console, []);
+}));
+
+Deno.test(
+  browserTest("loadPage() hears a browser that refuses what a policy forbids", async (browser) => {
+    const page = "<!doctype html><style>p { color: red }</style><p>text";
+    const headers = {
+      "content-type": "text/html",
+      "content-security-policy": "default-src 'none'",
+    };
+    const answer = () => new Response(page, { headers });
+    const site = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, answer);
+    const { console } = await loadPage(browser, `http://127.0.0.1:${site.addr.port}/`);
+    await site.shutdown();
+    assert.match(console.join(), /Content Security Policy/);
+  }),
+);
