@@ -19,6 +19,7 @@ import {
   storedOf,
   type TestRow,
   testRow,
+  testRows,
   TestSeries,
 } from "./event_store_rows.ts";
 
@@ -41,6 +42,7 @@ export function eventStoreScanTests(test: StoreTest): void {
   matchTest(test);
   labelTest(test);
   scopeTests(test);
+  endTests(test);
 }
 
 function matchTest(test: StoreTest): void {
@@ -115,9 +117,23 @@ function scopeTests(test: StoreTest): void {
       await seqs({ matches: [{ ...isPurchase, values: ["never"], negated: false }] }),
       [],
     );
+    await pickedByType(store);
     const parts = await Promise.all([0, 1, 2].map((index) => seqs({ userPart: { index, of: 3 } })));
     assert.ok(parts.every((part) => part.length < 100));
     assert.deepEqual(parts.flat().sort((a, b) => a - b), await seqs({}));
+    await store.close();
+  });
+}
+
+function endTests(test: StoreTest): void {
+  test("scanRows() ends with what is thrown into it, and the store goes on", async (place) => {
+    const store = await place.open();
+    await store.commit(commitOf(testRows(5_000), 0, new TestSeries()), null);
+    const scanning = store.scanRows(ALL, () => {
+      throw new Error("not these");
+    }, NEVER);
+    await assert.rejects(scanning, /not these/);
+    assert.equal((await read(store, ALL)).length, 5_000);
     await store.close();
   });
 
@@ -192,6 +208,38 @@ export async function commitMade(
     };
     return { seq, view, row };
   });
+}
+
+/** Rows told by types that lie apart have all of their columns, whatever lies between them. */
+async function pickedByType(store: PartitionStore): Promise<void> {
+  const ofType = (type: string) => (
+    { kind: "in", subject: subjectNamed("type"), values: [type], negated: false } as const
+  );
+  const columns = ["seq", "user_hash", "session_hash", "timestamp", "amount"] as const;
+  const matches = [ofType("signup"), ofType("page_view")];
+  const picked: unknown[] = [];
+  const expected: unknown[] = [];
+  const rowOf = (rows: ScannedRows, i: number) => ({
+    seq: rows.seq![i],
+    series: rows.series[i],
+    userHash: [...rows.userHash!.subarray(2 * i, 2 * i + 2)],
+    sessionHash: [...rows.sessionHash!.subarray(2 * i, 2 * i + 2)],
+    timestampMs: rows.timestampMs![i],
+    amount: rows.amount![i],
+    match: rows.match![i],
+  });
+  const scan: RowScan = { ...ALL, columns, matches, checksOrder: true };
+  await store.scanRows(scan, (rows) => {
+    assert.equal(rows.inOrder, true);
+    for (let i = 0; i < rows.count; i++) picked.push(rowOf(rows, i));
+  }, NEVER);
+  await store.scanRows({ ...scan, keepsUnmatched: true }, (rows) => {
+    for (let i = 0; i < rows.count; i++) {
+      if (rows.match![i] !== 0) expected.push(rowOf(rows, i));
+    }
+  }, NEVER);
+  assert.equal(picked.length, 67);
+  assert.deepEqual(picked, expected);
 }
 
 interface FoundRow {

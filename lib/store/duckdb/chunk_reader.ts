@@ -15,9 +15,12 @@ const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 export class ChunkReader {
   readonly count: number;
   readonly #chunk: DataChunk;
+  readonly #firstColumn: number;
 
-  constructor(chunk: DataChunk) {
+  /** @param firstColumn the column of the chunk that is 0 here */
+  constructor(chunk: DataChunk, firstColumn = 0) {
     this.#chunk = chunk;
+    this.#firstColumn = firstColumn;
     this.count = native.data_chunk_get_size(chunk);
   }
 
@@ -41,19 +44,24 @@ export class ChunkReader {
     return new Uint32Array(this.#bytes(column, 8).buffer);
   }
 
-  /** The same in DuckDB's own memory: only until the next chunk. */
-  pairsView(column: number): Uint32Array {
-    return new Uint32Array(this.#view(column, 8).buffer);
+  /** The same of the first rows in DuckDB's own memory: only until the next chunk. */
+  pairsView(column: number, rows = this.count): Uint32Array {
+    return new Uint32Array(this.#view(column, 8, rows).buffer);
   }
 
-  /** An INTEGER column in DuckDB's own memory: only until the next chunk. */
-  int32View(column: number): Int32Array {
-    return new Int32Array(this.#view(column, 4).buffer);
+  /** An INTEGER column, of the first rows, in DuckDB's own memory: only until the next chunk. */
+  int32View(column: number, rows = this.count): Int32Array {
+    return new Int32Array(this.#view(column, 4, rows).buffer);
   }
 
-  /** A BIGINT or TIMESTAMP_MS column as numbers: exact up to 2^53. */
+  /** A BIGINT or TIMESTAMP_MS column in DuckDB's own memory, low word first. */
+  wordsView(column: number): Int32Array {
+    return new Int32Array(this.#view(column, 8).buffer);
+  }
+
+  /** The same as numbers: exact up to 2^53. */
   int64(column: number): Float64Array {
-    const words = new Int32Array(this.#view(column, 8).buffer);
+    const words = this.wordsView(column);
     const values = new Float64Array(this.count);
     for (let i = 0; i < this.count; i++) {
       values[i] = words[2 * i + 1] * WORD + (words[2 * i] >>> 0);
@@ -148,14 +156,14 @@ export class ChunkReader {
   }
 
   /** A column's bytes where they lie: the whole of a buffer that is DuckDB's. */
-  #view(column: number, size: number): Uint8Array {
-    const vector = native.data_chunk_get_vector(this.#chunk, column);
-    return native.vector_get_data(vector, size * this.count);
+  #view(column: number, size: number, rows = this.count): Uint8Array {
+    const vector = native.data_chunk_get_vector(this.#chunk, this.#firstColumn + column);
+    return native.vector_get_data(vector, size * rows);
   }
 
   /** Bits of the valid rows, or null when all are. */
   #validity(column: number): Uint8Array | null {
-    const vector = native.data_chunk_get_vector(this.#chunk, column);
+    const vector = native.data_chunk_get_vector(this.#chunk, this.#firstColumn + column);
     const bytes = 8 * Math.ceil(this.count / 64);
     return native.vector_get_validity(vector, bytes) as Uint8Array | null;
   }

@@ -15,6 +15,7 @@
 import { STORE_READS_MAX } from "../../config/limits.ts";
 import { StoreError } from "../event_store.ts";
 import { CellAppender } from "./cell_appender.ts";
+import { registerChunkFunction } from "./chunks_in_place.ts";
 import { toStoreError } from "./duckdb_error.ts";
 import { type Connection, type Database, native } from "./native.ts";
 import { readStream, runSql } from "./read_stream.ts";
@@ -183,6 +184,7 @@ export class DuckdbFile {
 async function attach(database: Database, path: string, keepsRows: boolean): Promise<void> {
   const connection = await native.connect(database);
   try {
+    registerChunkFunction(connection);
     await runSql(
       connection,
       `ATTACH '${path.replaceAll("'", "''")}' AS ${CATALOG}

@@ -2,8 +2,9 @@
 
 import { StoreError } from "../event_store.ts";
 import type { KeyQuery, RowColumn, RowLabel, RowScan, ScannedRows } from "../event_store.ts";
-import type { ChunkReader } from "./chunk_reader.ts";
+import { readChunksInPlace } from "./chunks_in_place.ts";
 import {
+  aroundSeries,
   type BoundSql,
   eventsWithProperties,
   filterSql,
@@ -16,9 +17,9 @@ import {
 } from "./filter_sql.ts";
 import type { Connection, Value } from "./native.ts";
 import { readStream } from "./read_stream.ts";
-import { dictionaryOf, readTextIds, readTexts, valueSql } from "./subject_texts.ts";
-import type { TextDictionary } from "./text_dictionary.ts";
-import { bitsOf, masksByType, typesWithBits } from "./type_masks.ts";
+import { picksRows, RowReader } from "./row_reader.ts";
+import { valueSql } from "./subject_texts.ts";
+import { masksByType, typesWithBits } from "./type_masks.ts";
 
 const COLUMN_SQL: Readonly<Record<RowColumn, string>> = {
   seq: "seq",
@@ -38,6 +39,7 @@ export async function scanRows(
   const bits = masksByType(scan.matches, all);
   const types = bits === null || scan.keepsUnmatched ? all : typesWithBits(bits, all);
   if (types.size === 0) return;
+  const picks = bits !== null && picksRows(scan);
   const bound: Value[] = [];
   const selected = ["series_id", ...scan.columns.map((column) => COLUMN_SQL[column])];
   const masks = bits === null ? scan.matches.map((filter) => filterSql(filter, types)) : [];
@@ -45,11 +47,14 @@ export async function scanRows(
   if (scan.checksOrder) selected.push("seq");
   selected.push(...scan.values.map(valueSql));
   if (scan.label !== undefined) selected.push(labelSql(scan.label, types, bound));
-  const where = [rangeSql(scan, types, bound), ...onlySql(scan, masks, types, bound)];
-  const sql = `SELECT ${selected.join()} FROM ${await tableOf(connection, scan)}
-    WHERE ${where.join(" AND ")}`;
-  const reader = new RowReader(scan, bits, all);
-  await readStream(connection, sql, bound, (chunk) => onRows(reader.read(chunk)));
+  const where = [
+    rangeSql(scan, types, bound, picks ? aroundSeries(types) : undefined),
+    ...onlySql(scan, masks, types, bound),
+  ];
+  const rest = `FROM ${await tableOf(connection, scan)} WHERE ${where.join(" AND ")}`;
+  const reader = new RowReader(scan, bits, picks, all);
+  const sql = { columns: selected, rest, values: bound };
+  await readChunksInPlace(connection, sql, (chunk) => onRows(reader.read(chunk)));
 }
 
 /** Of `keys`, those that a property of any event in the range has. */
@@ -92,9 +97,10 @@ export function rangeSql(
   range: { readonly fromMs: number; readonly toMs: number },
   types: TypeNames,
   bound: Value[],
+  series = ofSeries(types),
 ): string {
   bound.push(timeValue(range.fromMs), timeValue(range.toMs));
-  return `timestamp >= ? AND timestamp < ? AND ${ofSeries(types)}`;
+  return `timestamp >= ? AND timestamp < ? AND ${series}`;
 }
 
 function tableOf(connection: Connection, scan: RowScan): Promise<string> | string {
@@ -146,69 +152,4 @@ function labelSql({ subject, of }: RowLabel, types: TypeNames, bound: Value[]): 
   const { sql, values } = filterSql(of, types);
   bound.push(...values);
   return `CASE WHEN ${sql} THEN ${value} END`;
-}
-
-/** Reads chunks of a scan's result; columns lie in the order in which they are selected above. */
-class RowReader {
-  readonly #scan: RowScan;
-  readonly #bits: Int32Array | null;
-  readonly #types: TypeNames;
-  readonly #dictionary: TextDictionary | null;
-  readonly #order = new LogOrder();
-
-  constructor(scan: RowScan, bits: Int32Array | null, types: TypeNames) {
-    this.#scan = scan;
-    this.#bits = bits;
-    this.#types = types;
-    this.#dictionary = scan.label === undefined ? null : dictionaryOf(scan.label.subject);
-  }
-
-  read(chunk: ChunkReader): ScannedRows {
-    const { columns, matches, values, checksOrder, label } = this.#scan;
-    const at = (column: RowColumn) => 1 + columns.indexOf(column);
-    const has = (column: RowColumn) => columns.includes(column);
-    const series = chunk.int32View(0);
-    let next = 1 + columns.length;
-    return {
-      count: chunk.count,
-      types: this.#types,
-      series,
-      seq: has("seq") ? chunk.int64(at("seq")) : null,
-      userHash: has("user_hash") ? chunk.pairsView(at("user_hash")) : null,
-      sessionHash: has("session_hash") ? chunk.pairsView(at("session_hash")) : null,
-      timestampMs: has("timestamp") ? chunk.int64(at("timestamp")) : null,
-      amount: has("amount") ? chunk.float64(at("amount")) : null,
-      match: matches.length === 0
-        ? null
-        : this.#bits !== null
-        ? bitsOf(series, this.#bits)
-        : chunk.int32View(next++),
-      inOrder: checksOrder ? this.#order.continues(chunk.pairsView(next++)) : null,
-      values: values.map((subject) => readTexts(chunk, next++, subject, this.#types)),
-      label: label === undefined
-        ? null
-        : readTextIds(chunk, next++, label.subject, this.#types, this.#dictionary!),
-    };
-  }
-}
-
-/** Whether rows come in the order of the log. */
-class LogOrder {
-  #low = 0;
-  #high = -1;
-  #holds = true;
-
-  /** @param seq of the rows that come next, int64 pairs */
-  continues(seq: Uint32Array): boolean {
-    let low = this.#low;
-    let high = this.#high;
-    for (let i = 0; i < seq.length; i += 2) {
-      if (seq[i + 1] < high || (seq[i + 1] === high && seq[i] <= low)) this.#holds = false;
-      low = seq[i];
-      high = seq[i + 1];
-    }
-    this.#low = low;
-    this.#high = high;
-    return this.#holds;
-  }
 }
