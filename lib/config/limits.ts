@@ -232,6 +232,10 @@ export const USER_ROWS_PASSES_MAX = 1;
 export const USER_ROWS_OF_ONE_MAX = 8_000_000;
 /** Parts that the users of a partition are divided into at most. */
 export const USER_ROWS_PARTS_MAX = 4_096;
+/** Memory for the users of a partition that a funnel walks at a time, bytes; more take more passes. */
+export const FUNNEL_WALKS_BYTES_MAX = 64 * MIB;
+/** Partitions that one shard walks a funnel in at a time; others wait. */
+export const FUNNEL_PASSES_MAX = 2;
 /** UTF-16 code units of the texts that grouped rows are labelled with, together. */
 export const USER_LABEL_CHARS_MAX = 4 * MIB;
 /** Longest a shard works on a question without letting its other work go on, ms. */

@@ -19,7 +19,7 @@ import { answerFunnel, answerFunnelUsers } from "./answer_funnel.ts";
 
 const NEVER = new AbortController().signal;
 /** So few rows of a pass that there are many passes. */
-const SMALL = { rowsMax: 12, pieceRows: 5 };
+const SMALL = { rowsMax: 12, pieceRows: 5, walksBytesMax: 1_200 };
 const EXCLUDED = 20;
 
 /** Steps and exclusions are told by properties, so that one event can meet several. */
@@ -43,11 +43,15 @@ function planOf(project: string, funnel: BruteFunnel): FunnelPlan {
   };
 }
 
-/** Commits the users' events, those of all users mixed but each user's in order. */
+/**
+ * Commits the users' events, those of all users mixed; each user's in order, or with late ones among
+ * them, though not among those of equal times.
+ */
 async function commitUsers(
   stores: readonly PartitionStore[],
   project: string,
   users: readonly BruteEvent[][],
+  isLate: boolean,
   committed: { rows: number; series: TestSeries }[],
 ): Promise<void> {
   const rows = users.flatMap((events, user) =>
@@ -56,7 +60,7 @@ async function commitUsers(
       const properties = Object.fromEntries(keys.map((step) => [`s${step}`, 1]));
       return { user, place, timestampMs, properties };
     })
-  ).sort((a, b) => a.place - b.place);
+  ).sort((a, b) => isLate ? a.timestampMs * 7 % 5 - b.timestampMs * 7 % 5 : a.place - b.place);
   for (const [partition, store] of stores.entries()) {
     const { series, rows: before } = committed[partition];
     const own = rows.filter(({ user }) => user % stores.length === partition);
@@ -79,6 +83,7 @@ const cases = bruteFunnels.chain((funnel) =>
   fc.record({
     funnel: fc.constant(funnel),
     users: fc.array(bruteEvents(funnel.optional.length, 7), { maxLength: 8 }),
+    isLate: fc.boolean(),
     step: fc.nat({ max: funnel.optional.length - 2 }),
     outcome: fc.constantFrom("converted" as const, "dropped" as const),
   })
@@ -94,9 +99,9 @@ for (const partitions of [1, 2, 8]) {
       const committed = stores.map(() => ({ rows: 0, series: new TestSeries() }));
       let sets = 0;
       await fc.assert(
-        fc.asyncProperty(cases, async ({ funnel, users, step, outcome }) => {
+        fc.asyncProperty(cases, async ({ funnel, users, isLate, step, outcome }) => {
           const project = `set-${sets++}`;
-          await commitUsers(stores, project, users, committed);
+          await commitUsers(stores, project, users, isLate, committed);
           const plan = planOf(project, funnel);
           const attempts = users.map((events) => bruteAttempt(funnel, events));
           await holdFigures(plan, stores, attempts);

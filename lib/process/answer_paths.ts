@@ -6,7 +6,8 @@ import type { PathNodes, PathsPartial, PathsQuestion } from "../query/paths/path
 import { walkPaths } from "../query/paths/walk_paths.ts";
 import type { PartitionStore } from "../store/event_store.ts";
 import { pathSequences } from "./path_sequences.ts";
-import { TooManyRows, userRows } from "./user_rows.ts";
+import { TooManyRows } from "./too_many_rows.ts";
+import { userRows } from "./user_rows.ts";
 
 /** One partition's tree. Rejects as `answerRows` does. */
 export async function answerPaths(

@@ -41,6 +41,18 @@ export class DenseIds {
     return id;
   }
 
+  /** Whether a hash has a number. */
+  has(low: number, high: number): boolean {
+    low |= 0;
+    high |= 0;
+    const mask = this.#slots.length - 1;
+    for (let slot = high & mask;; slot = (slot + 1) & mask) {
+      const id = this.#slots[slot] - 1;
+      if (id < 0) return false;
+      if (this.#low[id] === low && this.#high[id] === high) return true;
+    }
+  }
+
   /** The numbers of the hashes [from, end) of `pairs`, into `ids` from `to` on. */
   idsOf(pairs: Uint32Array, from: number, end: number, ids: Int32Array, to: number): void {
     for (let at = from; at < end;) {

@@ -4,9 +4,11 @@
  * user_rows.ts, which says what for.
  */
 
-import { USER_LABEL_CHARS_MAX, USER_ROWS_PARTS_MAX } from "../config/limits.ts";
+import { USER_ROWS_PARTS_MAX } from "../config/limits.ts";
 import type { ScannedRows } from "../store/event_store.ts";
 import { DenseIds } from "./dense_ids.ts";
+import type { RowLabels } from "./row_labels.ts";
+import { TooManyRows } from "./too_many_rows.ts";
 
 /** Rows of one block: a few milliseconds of scatter. */
 const BLOCK_ROWS = 65_536;
@@ -35,15 +37,15 @@ interface Block extends RowArrays {
 
 export interface RowBlocksOptions {
   readonly part: UserPart;
+  /** The only users whose rows are wanted; null = all. */
+  readonly only: DenseIds | null;
   /** With more rows than this users are put off, while that is possible. */
   readonly rowsMax: number;
   readonly rowsOfOneMax: number;
   /** Of series, seq, session_hash, amount. */
   readonly columns: ReadonlySet<string>;
-  /** Texts by number; null = none are wanted. */
-  readonly labels: { readonly ids: Map<string, number>; readonly max: number } | null;
-  /** The error to throw when memory does not suffice. */
-  readonly tooMany: (what: "rows" | "labels") => Error;
+  /** Null = none are wanted. */
+  readonly labels: RowLabels | null;
 }
 
 /** Rows did not come in order of the log, and `seq` was not kept. */
@@ -59,14 +61,13 @@ export class RowBlocks {
   #users = new DenseIds();
   #of: number;
   #inOrder = true;
-  /** By the id that a text has in the scan: its number, -1 = no text. */
-  readonly #labels: number[] = [];
-  #labelChars = 0;
+  readonly #labelsOf: (rows: ScannedRows) => Int32Array | null;
   #cursor: Int32Array | null = null;
 
   constructor(options: RowBlocksOptions) {
     this.#options = options;
     this.#of = options.part.of;
+    this.#labelsOf = options.labels?.ofScan() ?? (() => null);
   }
 
   /** Whether rows came in order of the log, so that a stable scatter keeps it. */
@@ -79,7 +80,7 @@ export class RowBlocks {
     return this.#users.pairs();
   }
 
-  /** Takes the rows in. Throws OutOfOrder, or the error of `tooMany`. */
+  /** Takes the rows in. Throws OutOfOrder and TooManyRows. */
   add(rows: ScannedRows): void {
     this.types = rows.types;
     if (!rows.inOrder) {
@@ -87,9 +88,10 @@ export class RowBlocks {
       if (!this.#options.columns.has("seq")) throw new OutOfOrder();
     }
     const label = this.#labelsOf(rows);
+    const takesAll = this.#of === this.#options.part.of && this.#options.only === null;
     for (let at = 0; at < rows.count;) {
       const block = this.#openBlock();
-      at = this.#of === this.#options.part.of
+      at = takesAll
         ? this.#copyAll(block, rows, label, at)
         : this.#copyPart(block, rows, label, at);
     }
@@ -131,30 +133,6 @@ export class RowBlocks {
     return true;
   }
 
-  /** The labels of rows by the numbers that they have in all chunks and passes. */
-  #labelsOf({ label }: ScannedRows): Int32Array | null {
-    const { labels } = this.#options;
-    if (labels === null || label === null) return null;
-    const { ids, texts } = label;
-    const known = this.#labels;
-    while (known.length < texts.length) known.push(this.#labelOf(texts[known.length]));
-    return ids.map((id) => known[id]);
-  }
-
-  #labelOf(text: string | null): number {
-    if (text === null) return -1;
-    const { ids, max } = this.#options.labels!;
-    let label = ids.get(text);
-    if (label === undefined) {
-      ids.set(text, label = ids.size);
-      this.#labelChars += text.length;
-      if (ids.size > max || this.#labelChars > USER_LABEL_CHARS_MAX) {
-        throw this.#options.tooMany("labels");
-      }
-    }
-    return label;
-  }
-
   #openBlock(): Block {
     const last = this.#blocks.at(-1);
     if (last !== undefined && last.count < BLOCK_ROWS) return last;
@@ -184,16 +162,17 @@ export class RowBlocks {
     return end;
   }
 
-  /** The same for the users that were not put off. */
+  /** The same for the users that are wanted and were not put off. */
   #copyPart(block: Block, rows: ScannedRows, label: Int32Array | null, at: number): number {
     const { userHash, timestampMs, match, series, seq, amount, sessionHash } = rows;
     const mask = this.#of - 1;
-    const { index } = this.#options.part;
+    const { only, part: { index } } = this.#options;
     let to = block.count;
     for (; at < rows.count && to < BLOCK_ROWS; at++) {
       const low = userHash![2 * at];
-      if ((low & mask) !== index) continue;
-      block.user[to] = this.#users.idOf(low, userHash![2 * at + 1]);
+      const high = userHash![2 * at + 1];
+      if ((low & mask) !== index || only?.has(low, high) === false) continue;
+      block.user[to] = this.#users.idOf(low, high);
       const row = { timestampMs, match, series, seq, amount, sessionHash, label };
       copyRow(row as RowArrays, at, block, to++);
     }
@@ -204,9 +183,9 @@ export class RowBlocks {
 
   /** Forgets the rows of half of the users: those whose hash has the next bit set. */
   #putOffHalf(): void {
-    const { part: { index }, rowsOfOneMax, tooMany } = this.#options;
+    const { part: { index }, rowsOfOneMax } = this.#options;
     if (2 * this.#of > USER_ROWS_PARTS_MAX) {
-      if (this.#rows > rowsOfOneMax) throw tooMany("rows");
+      if (this.#rows > rowsOfOneMax) throw new TooManyRows("rows");
       return;
     }
     const bit = this.#of;

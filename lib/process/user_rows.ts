@@ -12,31 +12,26 @@
  * slices of ROW_WORK_SLICE_MS, so that the thread's other work goes on.
  */
 
-import {
-  ROW_WORK_SLICE_MS,
-  USER_ROWS_MAX,
-  USER_ROWS_OF_ONE_MAX,
-  USER_ROWS_PASSES_MAX,
-} from "../config/limits.ts";
-import type {
-  PartitionStore,
-  RowColumn,
-  RowLabel,
-  RowScan,
-  ScannedRows,
-} from "../store/event_store.ts";
-import { macrotask } from "./macrotask.ts";
+import { USER_ROWS_MAX, USER_ROWS_OF_ONE_MAX, USER_ROWS_PASSES_MAX } from "../config/limits.ts";
+import type { PartitionStore, RowColumn, RowLabel, RowScan } from "../store/event_store.ts";
+import type { DenseIds } from "./dense_ids.ts";
 import { orderByTime } from "./order_by_time.ts";
 import { Places } from "./places.ts";
 import { OutOfOrder, RowBlocks, type UserPart } from "./row_blocks.ts";
+import { RowLabels } from "./row_labels.ts";
+import { scanOrThrow } from "./scan_or_throw.ts";
+import { WorkClock } from "./work_clock.ts";
 
 /** Which rows to group; as in a scan of rows. */
 export interface UserRowsQuery
   extends Pick<RowScan, "project" | "fromMs" | "toMs" | "filter" | "matches" | "keepsUnmatched"> {
   /** Wanted beside `timestampMs` and `match`. */
   readonly columns: readonly UserRowColumn[];
-  /** A text view to number: whose, and the filter of the rows that matter. At most `max` texts. */
-  readonly label?: RowLabel & { readonly max: number };
+  /** A text view to number: whose, and the filter of the rows that matter. */
+  readonly label?: RowLabel & { readonly numbers: RowLabels };
+  /** Only these users, and of them only those of a part; all if missing. */
+  readonly only?: DenseIds;
+  readonly part?: UserPart;
 }
 
 export type UserRowColumn = "series" | "seq" | "session_hash" | "amount";
@@ -63,21 +58,10 @@ export interface UserRows {
   /** uint64 pairs. */
   readonly sessionHash: Uint32Array | null;
   readonly amount: Float64Array | null;
-  /** By row: number of its text in `labels`, -1 = none. */
+  /** By row: number of its text, -1 = none. */
   readonly label: Int32Array | null;
-  /** All texts so far; the same list for all pieces. */
-  readonly labels: readonly string[];
   /** Event types by series id. */
   readonly types: ReadonlyMap<number, string>;
-}
-
-/** A question can't be answered within the memory there is for it. */
-export class TooManyRows extends Error {
-  /** @param what "rows": one user has too many; "labels": there are too many texts. */
-  constructor(readonly what: "rows" | "labels") {
-    super(`too many ${what}`);
-    this.name = "TooManyRows";
-  }
 }
 
 /** For tests: other limits than those of limits.ts. */
@@ -104,19 +88,18 @@ export async function* userRows(
   signal: AbortSignal,
   limits: UserRowsLimits = {},
 ): AsyncGenerator<UserRows, void, void> {
-  const labels = new Map<string, number>();
-  const rest: UserPart[] = [{ index: 0, of: 1 }];
+  const rest: UserPart[] = [query.part ?? { index: 0, of: 1 }];
   let keepsSeq = query.columns.includes("seq");
   for (let part = rest.pop(); part !== undefined; part = rest.pop()) {
     const leave = await passes.take(signal);
     try {
-      let blocks = await gathered(store, query, part, keepsSeq, labels, signal, limits);
+      let blocks = await gathered(store, query, part, keepsSeq, signal, limits);
       if (blocks === null) {
         keepsSeq = true;
-        blocks = await gathered(store, query, part, keepsSeq, labels, signal, limits);
+        blocks = await gathered(store, query, part, keepsSeq, signal, limits);
       }
       rest.push(...blocks!.putOff);
-      yield* piecesOf(blocks!, query, [...labels.keys()], signal, limits);
+      yield* piecesOf(blocks!, query, signal, limits);
     } finally {
       leave();
     }
@@ -129,21 +112,20 @@ async function gathered(
   query: UserRowsQuery,
   part: UserPart,
   keepsSeq: boolean,
-  labels: Map<string, number>,
   signal: AbortSignal,
   limits: UserRowsLimits,
 ): Promise<RowBlocks | null> {
-  const { columns, label, ...scanned } = query;
+  const { columns, label, only, ...scanned } = query;
   const wants = new Set<RowColumn>(["user_hash", "timestamp"]);
   for (const column of columns) if (column !== "series") wants.add(column);
   if (keepsSeq) wants.add("seq");
   const blocks = new RowBlocks({
     part,
+    only: only ?? null,
     rowsMax: limits.rowsMax ?? USER_ROWS_MAX,
     rowsOfOneMax: limits.rowsOfOneMax ?? USER_ROWS_OF_ONE_MAX,
     columns: new Set([...columns, ...keepsSeq ? ["seq" as const] : []]),
-    labels: label === undefined ? null : { ids: labels, max: label.max },
-    tooMany: (what) => new TooManyRows(what),
+    labels: label?.numbers ?? null,
   });
   const scan: RowScan = {
     ...scanned,
@@ -153,30 +135,18 @@ async function gathered(
     label,
     userPart: part.of === 1 ? null : part,
   };
-  const stop = new AbortController();
-  const add = (rows: ScannedRows) => {
-    if (stop.signal.aborted) return;
-    try {
-      blocks.add(rows);
-    } catch (error) {
-      stop.abort(error);
-    }
-  };
   try {
-    await store.scanRows(scan, add, AbortSignal.any([signal, stop.signal]));
+    await scanOrThrow(store, scan, (rows) => blocks.add(rows), signal);
   } catch (error) {
-    if (!(error instanceof OutOfOrder)) throw error;
+    if (error instanceof OutOfOrder) return null;
+    throw error;
   }
-  // It may have come with the last rows, when there was nothing left to stop.
-  if (stop.signal.reason instanceof OutOfOrder) return null;
-  stop.signal.throwIfAborted();
   return blocks;
 }
 
 async function* piecesOf(
   blocks: RowBlocks,
   query: UserRowsQuery,
-  labels: readonly string[],
   signal: AbortSignal,
   { pieceRows = PIECE_ROWS }: UserRowsLimits,
 ): AsyncGenerator<UserRows, void, void> {
@@ -190,7 +160,6 @@ async function* piecesOf(
     userStart,
     ...rows,
     seq: query.columns.includes("seq") ? rows.seq : null,
-    labels,
     types: blocks.types,
   };
   for (let fromUser = 0; fromUser < users;) {
@@ -202,20 +171,5 @@ async function* piecesOf(
     yield { ...whole, fromUser, toUser };
     await clock.rest();
     fromUser = toUser;
-  }
-}
-
-/** Lets other work of the thread go on when a slice is over. */
-class WorkClock {
-  #since = performance.now();
-
-  constructor(readonly signal: AbortSignal) {}
-
-  async rest(): Promise<void> {
-    this.signal.throwIfAborted();
-    if (performance.now() - this.#since < ROW_WORK_SLICE_MS) return;
-    await macrotask();
-    this.signal.throwIfAborted();
-    this.#since = performance.now();
   }
 }

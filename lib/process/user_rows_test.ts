@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { USER_ROWS_PARTS_MAX } from "../config/limits.ts";
 import type { PartitionStore, RowScan, ScannedRows } from "../store/event_store.ts";
-import { TooManyRows, type UserRows, userRows, type UserRowsQuery } from "./user_rows.ts";
+import { DenseIds } from "./dense_ids.ts";
+import { RowLabels } from "./row_labels.ts";
+import { TooManyRows } from "./too_many_rows.ts";
+import { type UserRows, userRows, type UserRowsQuery } from "./user_rows.ts";
 
 /** A row as plain data. */
 interface PlainRow {
@@ -25,11 +28,11 @@ const QUERY: UserRowsQuery = {
   columns: [],
 };
 
-const LABEL = {
+const labelOf = (numbers: RowLabels) => ({
   subject: { kind: "property", key: "country" },
   of: { kind: "and", filters: [] },
-  max: 100,
-} as const;
+  numbers,
+} as const);
 
 const plainRows = fc.array(
   fc.record({
@@ -119,7 +122,10 @@ function expectedUsers(rows: readonly PlainRow[]): Map<string, unknown[]> {
   return users;
 }
 
-async function readUsers(pieces: AsyncIterable<UserRows>): Promise<Map<string, unknown[]>> {
+async function readUsers(
+  pieces: AsyncIterable<UserRows>,
+  labels: RowLabels,
+): Promise<Map<string, unknown[]>> {
   const users = new Map<string, unknown[]>();
   for await (const piece of pieces) {
     for (let user = piece.fromUser; user < piece.toUser; user++) {
@@ -127,11 +133,11 @@ async function readUsers(pieces: AsyncIterable<UserRows>): Promise<Map<string, u
       assert(!users.has(key), `user ${key} comes twice`);
       const read: unknown[] = [];
       for (let row = piece.userStart[user]; row < piece.userStart[user + 1]; row++) {
-        const { seq, series, amount, sessionHash, label, labels } = piece;
+        const { seq, series, amount, sessionHash, label } = piece;
         read.push({
           timestampMs: piece.timestampMs[row],
           match: piece.match[row],
-          label: label![row] < 0 ? null : labels[label![row]],
+          label: label![row] < 0 ? null : labels.texts()[label![row]],
           seq: seq![row],
           series: series![row],
           amount: amount![row],
@@ -147,7 +153,6 @@ async function readUsers(pieces: AsyncIterable<UserRows>): Promise<Map<string, u
 const EVERYTHING: UserRowsQuery = {
   ...QUERY,
   columns: ["series", "seq", "session_hash", "amount"],
-  label: LABEL,
 };
 
 Deno.test("userRows() gives each user's rows in order when rows, order and limits are random", async () => {
@@ -163,13 +168,29 @@ Deno.test("userRows() gives each user's rows in order when rows, order and limit
           chunkRows: fc.integer({ min: 1, max: 50 }),
           rowsMax: fc.constantFrom(1, 7, 40, 1_000),
           pieceRows: fc.constantFrom(1, 10, 1_000),
+          only: fc.option(fc.uniqueArray(fc.constantFrom<number>(0, 2, 4_096))),
+          part: fc.option(fc.constantFrom({ index: 0, of: 2 }, { index: 1, of: 2 })),
         })
       ),
-      async ({ rows, given, chunkRows, rowsMax, pieceRows }) => {
+      async ({ rows, given, chunkRows, rowsMax, pieceRows, only, part }) => {
         const store = storeOf(rows, given, chunkRows);
         const limits = { rowsMax, pieceRows };
-        const users = await readUsers(userRows(store, EVERYTHING, NEVER, limits));
-        assert.deepEqual(users, expectedUsers(rows));
+        const labels = new RowLabels(100);
+        const users = new DenseIds();
+        for (const low of only ?? []) users.idOf(low, 1);
+        const query: UserRowsQuery = {
+          ...EVERYTHING,
+          label: labelOf(labels),
+          only: only === null ? undefined : users,
+          part: part ?? undefined,
+        };
+        const read = await readUsers(userRows(store, query, NEVER, limits), labels);
+        const expected = [...expectedUsers(rows)].filter(([key]) => {
+          const [low, high] = key.split(" ").map(Number);
+          return (only === null || (high === 1 && only.includes(low))) &&
+            (part === null || low % part.of === part.index);
+        });
+        assert.deepEqual(read, new Map(expected));
       },
     ),
     { numRuns: 500 },
@@ -216,7 +237,7 @@ Deno.test("userRows() refuses when one user has too many rows, or texts are too 
     (error) => error instanceof TooManyRows && error.what === "rows",
   );
   await assert.rejects(
-    all({ ...QUERY, label: LABEL }, {}),
+    all({ ...QUERY, label: labelOf(new RowLabels(100)) }, {}),
     (error) => error instanceof TooManyRows && error.what === "labels",
   );
   assert.equal((await all(QUERY, { rowsMax: 2, rowsOfOneMax: 200 })).length, 1);

@@ -61,10 +61,8 @@ function partialOf(times: readonly (number | null)[], labels: number[] | null = 
   const breakdown = labels === null ? null : { kind: "property", key: "country" } as const;
   const tally = new FunnelTally({ steps: TWO, breakdown });
   times.forEach((ms, user) => {
-    const timestampMs = Float64Array.of(1_000, 1_000 + (ms ?? 0));
-    const rows = Int32Array.of(0, ms === null ? -1 : 1);
-    const label = labels === null ? null : Int32Array.of(labels[user], -1);
-    tally.add(rows, ms === null ? 0 : 1, timestampMs, label);
+    const timesMs = Float64Array.of(1_000, ms === null ? NaN : 1_000 + ms);
+    tally.add(timesMs, ms === null ? 0 : 1, labels?.[user] ?? null);
   });
   return tally.partial(["DE", "FR"]);
 }

@@ -9,12 +9,13 @@
  * step has an event, so it is rare unless an event matches several steps.
  */
 
-import type { FunnelWalk, WalkedPlan } from "./funnel_walk.ts";
+import type { WalkedPlan } from "./funnel_walk.ts";
 import { bitRange } from "./step_bits.ts";
 
 const NONE = -1;
 
-export class AnyOrderWalk implements FunnelWalk {
+export class AnyOrderWalk {
+  /** By step: the row of its event in the attempt that counts, -1 = the step is not in it. */
   readonly rows: Int32Array;
   readonly #steps: number;
   readonly #windowMs: number;
@@ -39,6 +40,12 @@ export class AnyOrderWalk implements FunnelWalk {
     this.rows = new Int32Array(steps.length).fill(NONE);
   }
 
+  /**
+   * Walks one user's rows [from, to), in their order. Bit i of `match` is set where a row matches
+   * step i; the bits after the steps' are exclusions.
+   *
+   * @returns the user's level, counted from 0; -1 = not even the first step, then `rows` is old
+   */
   walk(timestampMs: Float64Array, match: Int32Array, from: number, to: number): number {
     let level = NONE;
     this.#counts.fill(0);

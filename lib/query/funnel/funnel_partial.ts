@@ -77,19 +77,14 @@ export class FunnelTally {
   /**
    * Adds one user.
    *
-   * @param rows by step, the row of its event in the user's attempt, or -1
+   * @param timesMs by step: of its event in the user's attempt, NaN = the step is not in it
    * @param level the last step of the attempt
-   * @param label by row: number of its label, -1 = none; null without a breakdown
+   * @param label number of the label of the first step's event, -1 = none; null without a breakdown
    */
-  add(
-    rows: Int32Array,
-    level: number,
-    timestampMs: Float64Array,
-    label: Int32Array | null,
-  ): void {
+  add(timesMs: Float64Array, level: number, label: number | null): void {
     const sums = this.#sums;
-    const segment = label === null ? null : this.#segmentOf(label[rows[0]]);
-    let endMs = timestampMs[rows[0]];
+    const segment = label === null ? null : this.#segmentOf(label);
+    let endMs = timesMs[0];
     sums.users[0]++;
     sums.last[level]++;
     if (segment) {
@@ -97,8 +92,8 @@ export class FunnelTally {
       segment.last[level]++;
     }
     for (let step = 1; step <= level; step++) {
-      if (rows[step] < 0) continue;
-      const tookMs = Math.max(0, timestampMs[rows[step]] - endMs);
+      if (Number.isNaN(timesMs[step])) continue;
+      const tookMs = Math.max(0, timesMs[step] - endMs);
       endMs += tookMs;
       sums.users[step]++;
       sums.totalMs[step] += tookMs;

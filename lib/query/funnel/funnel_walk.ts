@@ -1,5 +1,6 @@
 /**
- * How far one user gets in a funnel. The definition, of which the walks are the code:
+ * How far one user gets in a funnel. The definition, of which the walks are the code: in_order_walks.ts
+ * where steps come in order, any_order_walk.ts where they need not.
  *
  * Events of the user are in order of time, those of equal times in order of the log. An *attempt* is
  * a choice of events for steps, one for each, none for two, in which
@@ -19,21 +20,6 @@
  */
 
 import type { FunnelPlan } from "./plan_funnel.ts";
-import { AnyOrderWalk } from "./any_order_walk.ts";
-import { InOrderWalk } from "./in_order_walk.ts";
-
-/** Walks users one after the other. */
-export interface FunnelWalk {
-  /** By step: the row of its event in the attempt that counts, -1 = the step is not in it. */
-  readonly rows: Int32Array;
-  /**
-   * Walks one user's rows [from, to), in their order. Bit i of `match` is set where a row matches
-   * step i; the bits after the steps' are exclusions.
-   *
-   * @returns the user's level, counted from 0; -1 = not even the first step, then `rows` is old
-   */
-  walk(timestampMs: Float64Array, match: Int32Array, from: number, to: number): number;
-}
 
 /** What a walk needs of a plan. */
 export type WalkedPlan =
@@ -42,8 +28,3 @@ export type WalkedPlan =
     readonly steps: readonly { readonly optional: boolean }[];
     readonly exclusions: readonly unknown[];
   };
-
-/** The walk for a plan. */
-export function funnelWalk(plan: WalkedPlan): FunnelWalk {
-  return plan.order === "any" ? new AnyOrderWalk(plan) : new InOrderWalk(plan);
-}

@@ -8,45 +8,106 @@ import {
   bruteFunnels,
   levelOf,
 } from "../../../tests/support/brute_funnel.ts";
-import { type FunnelWalk, funnelWalk } from "./funnel_walk.ts";
+import { AnyOrderWalk } from "./any_order_walk.ts";
+import { InOrderWalks, WalksFull } from "./in_order_walks.ts";
 
+/** Some users' events, and which user's comes next: each user's stay in their order. */
 const funnelAndEvents = bruteFunnels.chain((funnel) =>
-  fc.tuple(fc.constant(funnel), fc.array(bruteEvents(funnel.optional.length), { maxLength: 3 }))
+  fc.tuple(
+    fc.constant(funnel),
+    fc.array(bruteEvents(funnel.optional.length), { maxLength: 3 }),
+    fc.array(fc.nat({ max: 2 }), { maxLength: 30 }),
+  )
 );
 
-function walkOf(funnel: BruteFunnel): FunnelWalk {
-  const steps = funnel.optional.map((optional) => ({ optional }));
-  return funnelWalk({ ...funnel, steps, exclusions: ["one"] });
+/** What is known of an attempt: by step the time of its event, and the place of the first one. */
+interface Found {
+  readonly timesMs: readonly (number | null)[];
+  readonly begins: number;
 }
 
-/** Walks some users whose rows lie one after the other; null = not even the first step. */
-function walked(funnel: BruteFunnel, users: readonly BruteEvent[][]): (number[] | null)[] {
-  const walk = walkOf(funnel);
-  const events = users.flat();
+function planOf(funnel: BruteFunnel) {
+  const steps = funnel.optional.map((optional) => ({ optional }));
+  return { ...funnel, steps, exclusions: ["one"] };
+}
+
+function maskOf(funnel: BruteFunnel, { steps, excluded }: BruteEvent): number {
+  const bits = excluded ? [...steps, funnel.optional.length] : steps;
+  return bits.reduce((mask, bit) => mask | 1 << bit, 0);
+}
+
+/** What brute force says; null = not even the first step. */
+function expectedOf(funnel: BruteFunnel, events: readonly BruteEvent[]): Found | null {
+  const attempt = bruteAttempt(funnel, events);
+  if (attempt === null) return null;
+  const timesMs = attempt.map((place) => place < 0 ? null : events[place].timestampMs);
+  return { timesMs, begins: attempt[0] };
+}
+
+/** Walks the users; in order, all of them at a time, else one after the other. */
+function walked(
+  funnel: BruteFunnel,
+  users: readonly BruteEvent[][],
+  turns: readonly number[],
+): (Found | null)[] {
+  if (funnel.order === "any") return users.map((events) => walkedInAnyOrder(funnel, events));
+  const walks = new InOrderWalks(planOf(funnel));
+  const numbers = new Map<number, number>();
+  for (const { user, place } of mixed(users, turns)) {
+    const event = users[user][place];
+    if (!numbers.has(user)) numbers.set(user, numbers.size);
+    const rows = {
+      timestampMs: Float64Array.of(event.timestampMs),
+      match: Int32Array.of(maskOf(funnel, event)),
+      marks: Int32Array.of(place),
+    };
+    walks.walk(rows, 0, 1, Int32Array.of(numbers.get(user)!));
+  }
+  assert.equal(walks.count, numbers.size);
+  return users.map((_, user) => {
+    const number = numbers.get(user);
+    if (number === undefined || walks.level(number) < 0) return null;
+    assert.equal(walks.isLate(number), false);
+    const times = new Float64Array(funnel.optional.length);
+    walks.readTimes(number, times);
+    const timesMs = Array.from(times, (ms) => Number.isNaN(ms) ? null : ms);
+    assert.equal(walks.level(number), timesMs.findLastIndex((ms) => ms !== null));
+    return { timesMs, begins: walks.mark(number) };
+  });
+}
+
+/** The users' events, taken from whose turn it is. */
+function mixed(users: readonly BruteEvent[][], turns: readonly number[]) {
+  const next = users.map(() => 0);
+  const order: { user: number; place: number }[] = [];
+  for (const user of [...turns, ...users.flatMap((events, user) => events.map(() => user))]) {
+    if (user < users.length && next[user] < users[user].length) {
+      order.push({ user, place: next[user]++ });
+    }
+  }
+  return order;
+}
+
+function walkedInAnyOrder(funnel: BruteFunnel, events: readonly BruteEvent[]): Found | null {
+  const walk = new AnyOrderWalk(planOf(funnel));
   const times = Float64Array.from(events, ({ timestampMs }) => timestampMs);
-  const match = Int32Array.from(events, ({ steps, excluded }) => {
-    const bits = excluded ? [...steps, funnel.optional.length] : steps;
-    return bits.reduce((mask, bit) => mask | 1 << bit, 0);
-  });
-  let from = 0;
-  return users.map((user) => {
-    const start = from;
-    from += user.length;
-    const level = walk.walk(times, match, start, from);
-    if (level < 0) return null;
-    const rows = [...walk.rows].map((row) => row < 0 ? -1 : row - start);
-    assert.equal(level, levelOf(rows));
-    return rows;
-  });
+  const match = Int32Array.from(events, (event) => maskOf(funnel, event));
+  const level = walk.walk(times, match, 0, events.length);
+  if (level < 0) return null;
+  const rows = [...walk.rows];
+  assert.equal(level, levelOf(rows));
+  assert.deepEqual(rows, bruteAttempt(funnel, events));
+  return { timesMs: rows.map((row) => row < 0 ? null : times[row]), begins: rows[0] };
 }
 
 for (const order of ["sequential", "strict", "any"] as const) {
-  Deno.test(`funnelWalk() finds the attempt that counts when order is ${order}`, () => {
+  Deno.test(`walk() finds the attempt that counts when order is ${order}`, () => {
     fc.assert(
       fc.property(
         funnelAndEvents.filter(([funnel]) => funnel.order === order),
-        ([funnel, users]) => {
-          assert.deepEqual(walked(funnel, users), users.map((each) => bruteAttempt(funnel, each)));
+        ([funnel, users, turns]) => {
+          const expected = users.map((each) => expectedOf(funnel, each));
+          assert.deepEqual(walked(funnel, users, turns), expected);
         },
       ),
       { numRuns: 1_500 },
@@ -101,9 +162,36 @@ const CASES: readonly [what: string, Partial<BruteFunnel>, events: string, numbe
 ];
 
 for (const [what, funnel, events, expected] of CASES) {
-  Deno.test(`funnelWalk() goes by the definition when ${what}`, () => {
+  Deno.test(`walk() goes by the definition when ${what}`, () => {
     const asked = { ...FUNNEL, ...funnel };
     assert.deepEqual(bruteAttempt(asked, eventsOf(events)), expected);
-    assert.deepEqual(walked(asked, [eventsOf(events)]), [expected]);
+    assert.deepEqual(walked(asked, [eventsOf(events)], []), [expectedOf(asked, eventsOf(events))]);
   });
 }
+
+Deno.test("isLate() tells the users of whom a row came after a later one", () => {
+  const walks = new InOrderWalks(planOf({ ...FUNNEL, optional: [false, false] }));
+  const rows = {
+    timestampMs: Float64Array.of(5, 5, 5, 4, 6, 9),
+    match: Int32Array.of(1, 1, 2, 1, 2, 1),
+    marks: null,
+  };
+  // User 0 has got through when its late row comes; user 1 has equal times only.
+  walks.walk(rows, 0, 6, Int32Array.of(0, 1, 0, 0, 1, 0));
+  assert.deepEqual([walks.isLate(0), walks.isLate(1)], [true, false]);
+  assert.equal(walks.level(1), 1);
+});
+
+Deno.test("walk() throws WalksFull when users need more memory than there is", () => {
+  const walks = new InOrderWalks(planOf(FUNNEL), 1_000);
+  const users = Int32Array.from({ length: 100 }, (_, user) => user);
+  const rows = {
+    timestampMs: new Float64Array(100),
+    match: new Int32Array(100).fill(1),
+    marks: null,
+  };
+  assert.throws(() => walks.walk(rows, 0, 100, users), WalksFull);
+  walks.clear();
+  walks.walk(rows, 0, 100, null);
+  assert.deepEqual([walks.count, walks.level(0)], [1, 0]);
+});

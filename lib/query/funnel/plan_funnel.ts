@@ -1,6 +1,6 @@
 /**
  * Plans of funnels: what a client asks, checked, in the form that shards walk by. docs/ANALYTICS.md
- * states the meaning, walk_funnel.ts is its code.
+ * states the meaning, funnel_walk.ts says what its code is.
  */
 
 import {
