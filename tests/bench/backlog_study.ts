@@ -3,7 +3,8 @@
  * events, and is timed from its ready line until all of them are processed and committed.
  *
  *     backlog  2 shards, beside DuckDB alone loading the same lines
- *     shards   2 shards, beside 1 shard, both with 4 partitions
+ *     shards   2 shards, beside 1 shard, both with 4 partitions; and what the machine's second core
+ *              is worth in the same run: JSON.parse in 2 processes at once, beside 1
  *     memory   the most resident memory of the run with 2 shards
  *
  * Events that the shards process before the ready line are not counted.
@@ -20,6 +21,7 @@ import {
   spread,
 } from "./bench_study.ts";
 import type { LoadOrder } from "./duckdb_load_peer.ts";
+import type { ParseOrder } from "./json_parse_peer.ts";
 import { madeLoad } from "./made_events.ts";
 import { countEvents, processedEvents, waitUntilStored } from "./platform_probe.ts";
 import { prepareLog } from "./prepared_log.ts";
@@ -33,6 +35,10 @@ const BACKLOG_BAR = 0.7;
 /** Rate with two shards over that with one. */
 const SHARDS_BAR = 1.6;
 const MEMORY_MB_MAX = 768;
+const TWO_PARSERS = "JSON.parse in 2 processes";
+const ONE_PARSER = "JSON.parse in 1 process";
+const PARSE_ORDER: ParseOrder = { batchEvents: 1_000, seconds: 3 };
+const parseMsMax = 60_000;
 /** Longest one run may take, by events, ms. */
 const deadlineMs = (events: number) => 60_000 + events / 10;
 
@@ -54,7 +60,11 @@ export const backlogStudy: BenchStudy = {
     if (wanted.has("backlog")) {
       contestants.push({ name: "DuckDB alone", measure: () => duckdbAlone(context, backlog) });
     }
-    if (wanted.has("shards")) contestants.push(platform("1 shard", 1));
+    if (wanted.has("shards")) {
+      contestants.push(platform("1 shard", 1));
+      contestants.push({ name: TWO_PARSERS, measure: () => parseIn(2) });
+      contestants.push({ name: ONE_PARSER, measure: () => parseIn(1) });
+    }
     const figures = await interleave(context, "backlog, events/s", contestants);
     return rowsOf(backlog.events, figures, runsOf, wanted);
   },
@@ -130,6 +140,15 @@ async function duckdbAlone(context: BenchContext, backlog: Backlog): Promise<num
   return perSecond;
 }
 
+/** Events/s of processes that work at the same time and share nothing. */
+async function parseIn(processes: number): Promise<number> {
+  const parsers = Array.from(
+    { length: processes },
+    () => runBenchProcess<number>("json_parse_peer.ts", PARSE_ORDER, parseMsMax),
+  );
+  return (await Promise.all(parsers)).reduce((sum, perSecond) => sum + perSecond, 0);
+}
+
 function rowsOf(
   events: number,
   figures: ReadonlyMap<string, readonly number[]>,
@@ -145,12 +164,12 @@ function rowsOf(
   };
   const size = `${(events / 1e6).toLocaleString("en-US")} M events`;
   const rows: BenchRow[] = [];
-  const compare = (name: string, contestant: string, bar: number) => {
+  const compare = (name: string, contestant: string, bar: number, limit = "") => {
     const ratio = median(two) / median(figures.get(contestant)!);
     rows.push({
       name,
       figure: text("2 shards"),
-      beside: `${contestant}: ${text(contestant)}`,
+      beside: `${contestant}: ${text(contestant)}${limit}`,
       ratio: ratio.toFixed(2),
       bar: `>= ${bar}`,
       met: ratio >= bar,
@@ -159,7 +178,11 @@ function rowsOf(
   if (wanted.has("backlog")) {
     compare(`backlog: ${size} processed and stored, 2 shards`, "DuckDB alone", BACKLOG_BAR);
   }
-  if (wanted.has("shards")) compare(`shards: the same, by shards`, "1 shard", SHARDS_BAR);
+  if (wanted.has("shards")) {
+    const gain = median(figures.get(TWO_PARSERS)!) / median(figures.get(ONE_PARSER)!);
+    const limit = `; limit: JSON.parse in 2 processes is ${gain.toFixed(2)} of 1`;
+    compare(`shards: the same, by shards`, "1 shard", SHARDS_BAR, limit);
+  }
   if (wanted.has("memory")) {
     const peaksMb = runsOf["2 shards"].map((run) => run.peakMb);
     rows.push({
