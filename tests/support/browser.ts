@@ -3,7 +3,7 @@
  * content security policy. It is the one on PATH; on Debian and as root it is installed where there
  * is none. Tests that need it are skipped elsewhere, said loudly and counted.
  */
-import { withDeadline } from "./deadline.ts";
+import { waitUntil, withDeadline } from "./deadline.ts";
 
 const COMMANDS = ["chromium", "chromium-browser", "google-chrome"];
 const INSTALL = "apt-get -q update && apt-get -q install -y --no-install-recommends chromium";
@@ -25,12 +25,13 @@ const flags = [
 
 /** Its command; null = there is none, and none can be had. */
 function findBrowser(): string | null {
-  const found = COMMANDS.find((command) => runs(command, ["--version"]));
-  if (found !== undefined) return found;
-  if (Deno.uid() !== 0 || !runs("apt-get", ["--version"])) return null;
+  const onPath = () => COMMANDS.find((command) => runs(command, ["--version"])) ?? null;
+  const found = onPath();
+  if (found !== null || Deno.uid() !== 0 || !runs("apt-get", ["--version"])) return found;
   console.error("\nNO BROWSER: chromium is being installed by apt-get\n");
   const limit = String(INSTALL_MS_MAX / 1_000);
-  return runs("timeout", [limit, "bash", "-c", INSTALL]) ? COMMANDS[0] : null;
+  runs("timeout", [limit, "bash", "-c", INSTALL]);
+  return onPath();
 }
 
 function runs(command: string, args: string[]): boolean {
@@ -86,8 +87,16 @@ export async function loadPage(
       console: lines.filter((line) => /:CONSOLE[:(]/.test(line)),
     };
   } finally {
-    Deno.removeSync(folder, { recursive: true });
+    await removeProfile(folder);
   }
+}
+
+/** The browser's helpers may write for a moment after it has ended. */
+async function removeProfile(folder: string): Promise<void> {
+  await waitUntil(async () => {
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
+    return Deno.stat(folder).then(() => false, () => true);
+  }, { what: `the removal of ${folder}` });
 }
 
 /** Opens a page, waits until `told` resolves, and ends the browser. */
@@ -100,6 +109,6 @@ export async function withPage<T>(browser: string, url: string, told: Promise<T>
   } finally {
     child.kill("SIGTERM");
     await child.status;
-    Deno.removeSync(folder, { recursive: true });
+    await removeProfile(folder);
   }
 }
