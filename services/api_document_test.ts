@@ -133,3 +133,17 @@ Deno.test("apiDocument() has an example for every operation, and bodies that kee
   }
   assert.ok(bodies > 10);
 });
+
+Deno.test("apiDocument() says what each parameter and each member of a question is", () => {
+  for (const { path, parameters, requestBody } of operations) {
+    for (const { name, description } of parameters) assert.ok(description, `${path}: ${name}`);
+    const schema = requestBody?.content["application/json"].schema ?? {};
+    for (const [name, member] of Object.entries(schema.properties ?? {})) {
+      assert.ok(member.description ?? member.$ref, `${path}: ${name}`);
+    }
+  }
+  const { PlainEvent } = document.components.schemas;
+  for (const [name, member] of Object.entries(PlainEvent.properties as Record<string, object>)) {
+    assert.ok("description" in member, name);
+  }
+});

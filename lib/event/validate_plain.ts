@@ -29,15 +29,17 @@ import {
 
 /** A plain event, also for the OpenAPI document. */
 export const plainEvent = z.object({
-  id: filledText(ID_CHARS_MAX).optional(),
-  user_id: filledText(USER_ID_CHARS_MAX),
-  event_type: filledText(TYPE_CHARS_MAX),
-  timestamp: timestampMs.optional(),
-  source: textUpTo(SOURCE_CHARS_MAX).optional(),
-  session_id: filledText(SESSION_ID_CHARS_MAX).optional(),
-  category: category.optional(),
-  amount: amount.optional(),
-  properties: propertyMap.optional(),
+  id: filledText(ID_CHARS_MAX).optional()
+    .describe("The same id is counted once; a UUIDv7 is made if missing"),
+  user_id: filledText(USER_ID_CHARS_MAX).describe("Whose event it is"),
+  event_type: filledText(TYPE_CHARS_MAX).describe("What happened, such as page_view"),
+  timestamp: timestampMs.optional()
+    .describe("RFC 3339, or unix seconds or milliseconds; the time of arrival if missing or 0"),
+  source: textUpTo(SOURCE_CHARS_MAX).optional().describe("Where it comes from, such as web"),
+  session_id: filledText(SESSION_ID_CHARS_MAX).optional().describe("Derived if missing"),
+  category: category.optional().describe("The one that event_type spells, else CUSTOM, if missing"),
+  amount: amount.optional().describe("What is added up as revenue; the property amount if missing"),
+  properties: propertyMap.optional().describe("Texts, numbers and booleans by name"),
 }).meta({ id: "PlainEvent", additionalProperties: true });
 
 /**

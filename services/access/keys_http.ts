@@ -26,7 +26,7 @@ import {
 } from "../../lib/auth/key_book.ts";
 import { KeyFileError } from "../../lib/auth/key_file.ts";
 import type { KeyWatch } from "../../lib/auth/key_watch.ts";
-import { isOperator, type Principal } from "../../lib/auth/principal.ts";
+import { isOperator, type Principal, SCOPES } from "../../lib/auth/principal.ts";
 import {
   KEY_LIFE_SECONDS_MAX,
   KEY_OVERLAP_SECONDS_DEFAULT,
@@ -49,14 +49,25 @@ export interface KeyRoutesOptions {
 }
 
 const keyBody = message({
-  project: projectNameSchema.optional(),
-  scopes: scopesSchema,
-  name: keyNameSchema.optional(),
-  expires_in_seconds: wholeNumber(1, KEY_LIFE_SECONDS_MAX).optional(),
-  limits: limitsSchema.optional(),
+  project: projectNameSchema.optional().describe("The caller's own if missing"),
+  scopes: scopesSchema.meta({
+    type: "array",
+    items: { type: "string", enum: SCOPES },
+    minItems: 1,
+    description: "What it may do",
+  }),
+  name: keyNameSchema.optional().describe("What it is for"),
+  expires_in_seconds: wholeNumber(1, KEY_LIFE_SECONDS_MAX).optional().describe("Never if missing"),
+  limits: limitsSchema.optional().describe("Its own, beside the project's"),
 });
-const rotateBody = message({ overlap_seconds: wholeNumber(0, KEY_OVERLAP_SECONDS_MAX).optional() });
-const projectBody = message({ name: projectNameSchema, limits: limitsSchema.optional() });
+const rotateBody = message({
+  overlap_seconds: wholeNumber(0, KEY_OVERLAP_SECONDS_MAX).optional()
+    .describe(`How long the old key goes on, s; ${KEY_OVERLAP_SECONDS_DEFAULT} if missing`),
+});
+const projectBody = message({
+  name: projectNameSchema.describe("1 to 63 of a-z, 0-9, - and _"),
+  limits: limitsSchema.optional().describe("What all of it may do together"),
+});
 
 const common = { tag: "Keys and projects", roles: ["gateway", "analytics"] } as const;
 const params = { id: "The key's id: what stands between its underscores" };

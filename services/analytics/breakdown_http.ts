@@ -45,11 +45,14 @@ const SUMMARY = "A metric by one or two properties";
 
 const BreakdownBody = message({
   ...commonShape,
-  metric: z.string("must be a text"),
-  group_by: z.union([z.string(), z.array(z.string())], "must be a name or a list of names"),
-  limit: wholeNumber(1, BREAKDOWN_LIMIT_MAX).optional(),
-  granularity: z.union([z.string(), z.number()], "must be a text").optional(),
-  tz: name.optional(),
+  metric: z.string("must be a text").describe(`One of ${METRIC_FORM}`),
+  group_by: z.union([z.string(), z.array(z.string())], "must be a name or a list of names")
+    .describe(`1 to ${GROUP_BY_MAX} fields or properties`),
+  limit: wholeNumber(1, BREAKDOWN_LIMIT_MAX).optional()
+    .describe(`Groups to tell one by one; ${BREAKDOWN_LIMIT_DEFAULT} if missing`),
+  granularity: z.union([z.string(), z.number()], "must be a text").optional()
+    .describe("minute, hour, day, week or month; in total only if missing"),
+  tz: name.optional().describe("IANA time zone of the buckets; UTC if missing"),
 });
 
 const breakdownPost = postRoute({

@@ -8,14 +8,16 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import {
   FILTER_TEXT_CHARS_MAX,
+  FUNNEL_SEGMENTS_DEFAULT,
   FUNNEL_SEGMENTS_MAX,
   FUNNEL_STEPS_MAX,
+  FUNNEL_USERS_PAGE_DEFAULT,
   FUNNEL_USERS_PAGE_MAX,
   TYPE_CHARS_MAX,
 } from "../../lib/config/limits.ts";
 import { duration, message, wholeNumber } from "../../lib/http/json_body.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
-import type { AskedStep } from "../../lib/query/funnel/plan_funnel.ts";
+import { type AskedStep, FUNNEL_ORDERS } from "../../lib/query/funnel/plan_funnel.ts";
 import { subjectNamed } from "../../lib/query/filter/parse_filter.ts";
 import { answerFunnel, answerFunnelUsers, type FunnelRequest } from "./answer_funnel.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
@@ -49,11 +51,12 @@ const text = (charsMax: number) =>
     .optional();
 
 const StepBody = message({
-  name: text(TYPE_CHARS_MAX),
+  name: text(TYPE_CHARS_MAX).describe("Its event type if missing"),
   event_type: text(TYPE_CHARS_MAX),
   filters: filtersMember,
   filter: filterMember,
-  optional: z.boolean("must be true or false").optional(),
+  optional: z.boolean("must be true or false").optional()
+    .describe("May be left out by a user who goes on"),
 });
 
 const ExclusionBody = message({
@@ -65,13 +68,18 @@ const ExclusionBody = message({
 
 const funnelShape = {
   ...commonShape,
-  steps: z.array(StepBody, "must be a list of steps"),
-  exclusions: z.array(ExclusionBody, "must be a list of steps").optional(),
-  order: text(TYPE_CHARS_MAX),
-  window: duration.optional(),
-  step_timeout: duration.optional(),
-  breakdown: text(FILTER_TEXT_CHARS_MAX),
-  breakdown_limit: wholeNumber(1, FUNNEL_SEGMENTS_MAX).optional(),
+  steps: z.array(StepBody, "must be a list of steps").describe(`2 to ${FUNNEL_STEPS_MAX} steps`),
+  exclusions: z.array(ExclusionBody, "must be a list of steps").optional()
+    .describe("Events that end an attempt"),
+  order: text(TYPE_CHARS_MAX).describe(`${FUNNEL_ORDERS.join(", ")}; the first if missing`),
+  window: duration.optional()
+    .describe("Longest time from the first step to the last, such as 86400s; 14 days if missing"),
+  step_timeout: duration.optional()
+    .describe("Longest time from one step to the next; any if missing"),
+  breakdown: text(FILTER_TEXT_CHARS_MAX)
+    .describe("A field or property of the first step's event to tell users apart by"),
+  breakdown_limit: wholeNumber(1, FUNNEL_SEGMENTS_MAX).optional()
+    .describe(`Values of it that are shown; ${FUNNEL_SEGMENTS_DEFAULT} if missing`),
 };
 
 /** What a funnel is asked by. */
@@ -79,10 +87,12 @@ export const FunnelBody = message(funnelShape);
 
 const FunnelUsersBody = message({
   ...funnelShape,
-  step: wholeNumber(1, FUNNEL_STEPS_MAX),
-  outcome: z.string("must be converted or dropped"),
-  limit: wholeNumber(1, FUNNEL_USERS_PAGE_MAX).optional(),
-  page_token: text(TYPE_CHARS_MAX),
+  step: wholeNumber(1, FUNNEL_STEPS_MAX).describe("Counted from 1"),
+  outcome: z.string("must be converted or dropped")
+    .describe("converted: who reached it; dropped: who got no further than the one before"),
+  limit: wholeNumber(1, FUNNEL_USERS_PAGE_MAX).optional()
+    .describe(`Users on a page; ${FUNNEL_USERS_PAGE_DEFAULT} if missing`),
+  page_token: text(TYPE_CHARS_MAX).describe("next_page_token of the page before"),
 });
 
 const STEPS = [

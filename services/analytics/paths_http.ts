@@ -7,7 +7,9 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import {
+  PATH_BRANCHES_DEFAULT,
   PATH_BRANCHES_MAX,
+  PATH_DEPTH_DEFAULT,
   PATH_DEPTH_MAX,
   PATH_WITHIN_SECONDS_MAX,
 } from "../../lib/config/limits.ts";
@@ -48,17 +50,22 @@ const anchorShape = z.preprocess(
     filters: filtersMember,
     filter: filterMember,
   }),
-).optional();
+).meta({ type: ["object", "string"] }).optional();
 
 const PathsBody = message({
   ...commonShape,
-  from: anchorShape,
-  to: anchorShape,
-  depth: wholeNumber(1, PATH_DEPTH_MAX).optional(),
-  limit: wholeNumber(1, PATH_BRANCHES_MAX).optional(),
-  scope: z.enum(PATH_SCOPES, `must be one of ${PATH_SCOPES.join(", ")}`).optional(),
-  within_seconds: wholeNumber(0, PATH_WITHIN_SECONDS_MAX).optional(),
-  collapse_repeats: z.boolean("must be true or false").optional(),
+  from: anchorShape.describe("What comes after these events: a type, or conditions"),
+  to: anchorShape.describe("What came before these events; give from or to"),
+  depth: wholeNumber(1, PATH_DEPTH_MAX).optional()
+    .describe(`Steps away from it; ${PATH_DEPTH_DEFAULT} if missing`),
+  limit: wholeNumber(1, PATH_BRANCHES_MAX).optional()
+    .describe(`Types shown after each step; ${PATH_BRANCHES_DEFAULT} if missing`),
+  scope: z.enum(PATH_SCOPES, `must be one of ${PATH_SCOPES.join(", ")}`).optional()
+    .describe("session (if missing): steps within its session; user: any of the user's"),
+  within_seconds: wholeNumber(0, PATH_WITHIN_SECONDS_MAX).optional()
+    .describe("Longest time from it to a step; any if missing"),
+  collapse_repeats: z.boolean("must be true or false").optional()
+    .describe("Events of one type in a row are one step"),
 });
 
 type Body = z.infer<typeof PathsBody>;

@@ -13,6 +13,7 @@ import type { Context } from "hono";
 import { z } from "zod";
 import {
   FILTER_TYPES_MAX,
+  ROW_QUESTION_MS_DEFAULT,
   ROW_QUESTION_SECONDS_MAX,
   TYPE_CHARS_MAX,
 } from "../../lib/config/limits.ts";
@@ -53,11 +54,15 @@ export const filterMember = z.unknown().optional().meta({
 
 /** Members of every body; spread them into a question's own shape. */
 export const commonShape = {
-  time_range: message({ start: time.optional(), end: time.optional() }).optional(),
-  event_types: typeList.optional(),
+  time_range: message({ start: time.optional(), end: time.optional() }).optional()
+    .describe("Of all events that take part; the last 24 hours if missing"),
+  event_types: typeList.optional().describe(
+    "Only events of these types, or EVENT_TYPE_* categories",
+  ),
   filters: filtersMember,
   filter: filterMember,
-  timeout_seconds: wholeNumber(1, ROW_QUESTION_SECONDS_MAX).optional(),
+  timeout_seconds: wholeNumber(1, ROW_QUESTION_SECONDS_MAX).optional()
+    .describe(`Longest wait, s; ${ROW_QUESTION_MS_DEFAULT / 1_000} if missing`),
 };
 
 /** The common members as read. */

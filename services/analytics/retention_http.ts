@@ -6,7 +6,7 @@
 
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { RETENTION_PERIODS_MAX } from "../../lib/config/limits.ts";
+import { RETENTION_PERIODS_DEFAULT, RETENTION_PERIODS_MAX } from "../../lib/config/limits.ts";
 import { message, wholeNumber } from "../../lib/http/json_body.ts";
 import type { BodyReader } from "../../lib/http/read_body.ts";
 import { allOf } from "../../lib/query/filter/filter.ts";
@@ -62,21 +62,29 @@ const eventShape = message({
   filter: filterMember,
 }).optional();
 
+const time_range = commonShape.time_range.describe(
+  `Widened to whole periods; without a start the last ${RETENTION_PERIODS_DEFAULT} of them`,
+);
+
 const RetentionBody = message({
   ...commonShape,
-  start: eventShape,
-  return: eventShape,
-  granularity: granularityOf(PERIOD_WIDTHS),
-  tz: name.optional(),
-  mode: wordOf(RETENTION_MODES).optional(),
-  cohort: wordOf(COHORT_RULES).optional(),
-  periods: wholeNumber(1, RETENTION_PERIODS_MAX).optional(),
+  time_range,
+  start: eventShape.describe("Events that begin; any if missing"),
+  return: eventShape.describe("Events of coming back; any if missing"),
+  granularity: granularityOf(PERIOD_WIDTHS).describe("week if missing"),
+  tz: name.optional().describe("IANA time zone of the periods; UTC if missing"),
+  mode: wordOf(RETENTION_MODES).optional()
+    .describe("exact (if missing): back in that period; rolling: in that or a later one"),
+  cohort: wordOf(COHORT_RULES).optional().describe("first_in_range if missing"),
+  periods: wholeNumber(1, RETENTION_PERIODS_MAX).optional()
+    .describe("Columns at most, the cohort's own period counted"),
 });
 
 const StickinessBody = message({
   ...commonShape,
-  granularity: granularityOf(["week", "month"] as const),
-  tz: name.optional(),
+  time_range,
+  granularity: granularityOf(["week", "month"] as const).describe("week if missing"),
+  tz: name.optional().describe("IANA time zone of the days; UTC if missing"),
 });
 
 const retentionRoute = postRoute({

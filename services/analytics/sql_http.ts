@@ -27,11 +27,15 @@ export interface SqlRoutesOptions {
 }
 
 const body = message({
-  sql: z.string("must be a text").min(1, "must not be empty"),
-  time_range: message({ start: time.optional(), end: time.optional() }).optional(),
-  format: z.enum(["json", "csv"], "must be json or csv").optional(),
-  allow_missing: z.boolean("must be true or false").optional(),
-  timeout_seconds: wholeNumber(1, SQL_MS_MAX / 1_000).optional(),
+  sql: z.string("must be a text").min(1, "must not be empty").describe("One SELECT"),
+  time_range: message({ start: time.optional(), end: time.optional() }).optional()
+    .describe("By event time; all events if missing"),
+  format: z.enum(["json", "csv"], "must be json or csv").optional()
+    .describe("As the parameter of this name"),
+  allow_missing: z.boolean("must be true or false").optional()
+    .describe("Leave out partitions that this process lacks, which are an error else"),
+  timeout_seconds: wholeNumber(1, SQL_MS_MAX / 1_000).optional()
+    .describe(`Longest wait, s; ${SQL_MS_MAX / 1_000} if missing`),
 });
 
 const { accuracy: _, ...reached } = quality;
