@@ -156,7 +156,8 @@ export class ProtoEventWriter {
     this.#start = start;
     this.#end = end;
     this.#data = 0;
-    starts.fill(-1);
+    // So few that fill(), a call into the engine, would take longer.
+    for (let field = 0; field < FIELDS; field++) starts[field] = -1;
     for (let at = start; at < end; at = wire.next) {
       if (!wire.read(at, end)) return false;
       const field = wire.field;
