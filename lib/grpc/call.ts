@@ -15,7 +15,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { CallGate } from "./call_gate.ts";
 import { timeoutMsOf } from "./call_headers.ts";
 import type { HeldBytes } from "./held_bytes.ts";
-import { messageFrame, MessageReader } from "./message_frames.ts";
+import { messageFrame, MessageFrames, MessageReader } from "./message_frames.ts";
 import { problemOf, problemTrailers, statusOf } from "./status.ts";
 import { Status, type StatusCode, statusName } from "./status_code.ts";
 
@@ -57,10 +57,10 @@ export type StreamHandler<Request, Response> = (
   context: CallContext,
 ) => Promise<void>;
 
-/** Reads requests as they come and writes responses. */
+/** Reads requests as they come and writes responses, single ones or several that are encoded. */
 export type DuplexHandler<Request, Response> = (
   requests: AsyncIterable<Request>,
-  write: (response: Response) => Promise<void>,
+  write: (response: Response | MessageFrames) => Promise<void>,
   context: CallContext,
 ) => Promise<void>;
 
@@ -159,9 +159,14 @@ class Exchange {
   }
 
   /** Sends a message once there is room for it. */
-  async send(message: Uint8Array): Promise<void> {
+  send(message: Uint8Array): Promise<void> {
+    return this.sendFrames(messageFrame(message, this.#isGzip));
+  }
+
+  /** The same with messages that have their prefixes. */
+  async sendFrames(frames: Uint8Array): Promise<void> {
     this.#begin(false);
-    await this.#stream.write(messageFrame(message, this.#isGzip));
+    await this.#stream.write(frames);
   }
 
   /** Ends with these trailers; where nothing was sent they are all there is. */
@@ -209,6 +214,7 @@ async function run(
   const read = (bytes: Uint8Array) => method.raw ? bytes : decoded(decode, bytes);
   const write = (response: unknown) => {
     context.signal.throwIfAborted();
+    if (response instanceof MessageFrames) return exchange.sendFrames(response.bytes);
     return exchange.send(encode(response));
   };
   if ("duplex" in method) {

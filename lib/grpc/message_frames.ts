@@ -8,7 +8,7 @@ import { ProblemError } from "../http/problem.ts";
 import { ChunkList } from "../http2/chunk_list.ts";
 import { HeldBytes } from "./held_bytes.ts";
 
-const PREFIX_BYTES = 5;
+export const MESSAGE_PREFIX_BYTES = 5;
 /** Shorter messages are not compressed: that would make them longer. */
 const COMPRESS_BYTES_MIN = 1_024;
 
@@ -72,11 +72,11 @@ export class MessageReader {
   }
 
   async #message(late: LateMessage): Promise<Uint8Array | null> {
-    if (!await this.#gather(PREFIX_BYTES, late)) {
+    if (!await this.#gather(MESSAGE_PREFIX_BYTES, late)) {
       if (this.#chunks.bytes > 0) throw new ProblemError("invalid_message", "a message is cut off");
       return null;
     }
-    const prefix = this.#chunks.take(PREFIX_BYTES);
+    const prefix = this.#chunks.take(MESSAGE_PREFIX_BYTES);
     const isCompressed = prefix[0];
     const length = (prefix[1] << 24 | prefix[2] << 16 | prefix[3] << 8 | prefix[4]) >>> 0;
     if (isCompressed > 1) throw new ProblemError("invalid_message");
@@ -166,12 +166,27 @@ class LateMessage {
 export function messageFrame(message: Uint8Array, isGzip: boolean): Uint8Array {
   const isCompressed = isGzip && message.length >= COMPRESS_BYTES_MIN;
   const body: Uint8Array = isCompressed ? gzipSync(message) : message;
-  const bytes = new Uint8Array(PREFIX_BYTES + body.length);
-  bytes[0] = isCompressed ? 1 : 0;
-  bytes[1] = body.length >>> 24;
-  bytes[2] = body.length >>> 16;
-  bytes[3] = body.length >>> 8;
-  bytes[4] = body.length;
-  bytes.set(body, PREFIX_BYTES);
+  const bytes = new Uint8Array(MESSAGE_PREFIX_BYTES + body.length);
+  bytes.set(body, writeMessagePrefix(bytes, 0, isCompressed, body.length));
   return bytes;
+}
+
+/** Writes the prefix of a message of `length` bytes; gives the index after it. */
+export function writeMessagePrefix(
+  target: Uint8Array,
+  at: number,
+  isCompressed: boolean,
+  length: number,
+): number {
+  target[at] = isCompressed ? 1 : 0;
+  target[at + 1] = length >>> 24;
+  target[at + 2] = length >>> 16;
+  target[at + 3] = length >>> 8;
+  target[at + 4] = length;
+  return at + MESSAGE_PREFIX_BYTES;
+}
+
+/** Messages with their prefixes, uncompressed, that are to go out as they are. */
+export class MessageFrames {
+  constructor(readonly bytes: Uint8Array) {}
 }

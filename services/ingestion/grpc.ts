@@ -14,6 +14,7 @@ import { ProblemError } from "../../lib/http/problem.ts";
 import type { AcceptMode, EventAcceptor } from "./accept_events.ts";
 import { failedIds } from "./http.ts";
 import type { DecodeEvent, ProtoPart } from "./proto_events.ts";
+import { StreamAnswers } from "./stream_answers.ts";
 import { streamEvents } from "./stream_events.ts";
 import { MESSAGES, validationError } from "./v1_http.ts";
 import { withinTimeout } from "./v1_options.ts";
@@ -48,6 +49,7 @@ export function ingestionGrpcService(options: IngestionGrpcOptions): GrpcService
   const event = message("analytics.v1.Event");
   const decode: DecodeEvent = (bytes) => event.deserialize(Buffer.from(bytes));
   const metadataSince = metadataMaker(options);
+  const answers = new StreamAnswers();
   const accept = async (request: IngestRequest, context: CallContext, wantsIds: boolean) => {
     const startedMs = performance.now();
     const { mode, timeoutMs } = request;
@@ -96,7 +98,7 @@ export function ingestionGrpcService(options: IngestionGrpcOptions): GrpcService
       StreamEvents: {
         raw: true,
         duplex: (requests: AsyncIterable<Uint8Array>, write, context) =>
-          streamEvents({ acceptor, decode, metadataSince }, requests, write, context),
+          streamEvents({ acceptor, decode, answers, metadataSince }, requests, write, context),
       },
       Health: { unary: health },
     },

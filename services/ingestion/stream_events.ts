@@ -17,15 +17,17 @@ import {
 import { splitProtoRequest } from "../../lib/event/proto_request.ts";
 import type { CallContext } from "../../lib/grpc/call.ts";
 import { loadDefinitions } from "../../lib/grpc/definitions.ts";
+import { MessageFrames } from "../../lib/grpc/message_frames.ts";
 import { msOf, type SecondsAndNanos } from "../../lib/grpc/well_known.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
 import type { EventAcceptor, ProtoAnswer } from "./accept_events.ts";
 import type { DecodeEvent, ProtoPart } from "./proto_events.ts";
-import { MESSAGES, validationError } from "./v1_http.ts";
+import type { StreamAnswers } from "./stream_answers.ts";
 
 export interface StreamParts {
   readonly acceptor: EventAcceptor;
   readonly decode: DecodeEvent;
+  readonly answers: StreamAnswers;
   /** `metadata` of a response. */
   readonly metadataSince: (startedMs: number) => unknown;
 }
@@ -36,6 +38,7 @@ interface ConfigMessage {
   readonly flush_interval: SecondsAndNanos | null;
 }
 
+/** Writes a response, or encoded ones. */
 type Write = (response: unknown) => Promise<void>;
 
 /** Serves one stream; resolves when the client has ended its side and all is answered. */
@@ -191,7 +194,7 @@ class EventStream {
       wantsIds: true,
     });
     const before = this.#lastWritten;
-    const done = this.#answer(events.length, accepting, before, startedMs).catch((error) => {
+    const done = this.#answer(accepting, before, startedMs).catch((error) => {
       this.#failure ??= error;
     }).finally(() => this.#batches.splice(this.#batches.indexOf(done), 1));
     this.#batches.push(done);
@@ -199,25 +202,14 @@ class EventStream {
   }
 
   async #answer(
-    count: number,
     accepting: Promise<ProtoAnswer>,
     before: Promise<void>,
     startedMs: number,
   ): Promise<void> {
     const [{ ids, rejections }] = await Promise.all([accepting, before]);
-    const metadata = this.#parts.metadataSince(startedMs);
-    let refused = 0;
-    for (let index = 0; index < count; index++) {
-      const rejection = rejections[refused]?.index === index ? rejections[refused++] : null;
-      const event_response = {
-        success: rejection === null,
-        event_id: ids[index],
-        message: rejection === null ? MESSAGES.durable : rejection.message,
-        validation_errors: rejection === null ? [] : [validationError(rejection, "")],
-        metadata,
-      };
-      this.#pending--;
-      await this.#write({ event_response });
-    }
+    const { answers, metadataSince } = this.#parts;
+    const frames = answers.frames({ ids, rejections, metadata: metadataSince(startedMs) });
+    this.#pending -= ids.length;
+    await this.#write(new MessageFrames(frames));
   }
 }
