@@ -145,28 +145,29 @@ export class HpackDecoder {
   }
 }
 
-const STATIC_PAIRS = new Map(STATIC_TABLE.map(([name, value], i) => [`${name}\n${value}`, i + 1]));
-const STATIC_NAMES = new Map(
-  [...STATIC_TABLE].reverse().map(([name], i) => {
-    return [name, STATIC_TABLE.length - i];
-  }),
-);
+/** Entries of the static table by name: the first one's index, and all by value. */
+const STATIC_ENTRIES = new Map<string, { first: number; byValue: Map<string, number> }>();
+STATIC_TABLE.forEach(([name, value], i) => {
+  const entry = STATIC_ENTRIES.get(name) ?? { first: i + 1, byValue: new Map() };
+  entry.byValue.set(value, i + 1);
+  STATIC_ENTRIES.set(name, entry);
+});
 
 /** A header block. Throws RangeError on a character beyond Latin-1. */
 export function encodeHeaders(headers: HeaderList): Uint8Array<ArrayBuffer> {
   const bytes: number[] = [];
   for (const [name, value] of headers) {
-    const pair = STATIC_PAIRS.get(`${name}\n${value}`);
+    const entry = STATIC_ENTRIES.get(name);
+    const pair = entry?.byValue.get(value);
     if (pair !== undefined) {
       putInteger(bytes, 0x80, 7, pair);
       continue;
     }
-    const index = STATIC_NAMES.get(name);
-    putInteger(bytes, 0, 4, index ?? 0);
-    if (index === undefined) putString(bytes, name);
+    putInteger(bytes, 0, 4, entry?.first ?? 0);
+    if (entry === undefined) putString(bytes, name);
     putString(bytes, value);
   }
-  return Uint8Array.from(bytes);
+  return new Uint8Array(bytes);
 }
 
 function putString(bytes: number[], text: string): void {
