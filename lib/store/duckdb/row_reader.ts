@@ -19,6 +19,17 @@ export function picksRows({ keepsUnmatched, values, label }: RowScan): boolean {
   return !keepsUnmatched && values.length === 0 && label === undefined;
 }
 
+/** What is known of a scan beside what was asked for. */
+export interface RowReaderOptions {
+  /** By series; null = the masks are a column. */
+  readonly bits: Int32Array | null;
+  /** Whether rows without bits are passed over. */
+  readonly picks: boolean;
+  readonly types: TypeNames;
+  /** Whether rows come from more than the table itself. */
+  readonly isJoined: boolean;
+}
+
 /**
  * Columns lie in the order in which scanRows selects them: series, those asked for, masks that the
  * type does not tell, the place in the log, texts, label.
@@ -27,15 +38,16 @@ export class RowReader {
   readonly #scan: RowScan;
   readonly #bits: Int32Array | null;
   readonly #types: TypeNames;
+  readonly #isJoined: boolean;
   readonly #dictionary: TextDictionary | null;
   readonly #order = new LogOrder();
   readonly #picked: PickedRows | null;
 
-  /** @param bits by series; null = the masks are a column */
-  constructor(scan: RowScan, bits: Int32Array | null, picks: boolean, types: TypeNames) {
+  constructor(scan: RowScan, { bits, picks, types, isJoined }: RowReaderOptions) {
     this.#scan = scan;
     this.#bits = bits;
     this.#types = types;
+    this.#isJoined = isJoined;
     this.#dictionary = scan.label === undefined ? null : dictionaryOf(scan.label.subject);
     this.#picked = picks ? new PickedRows(bits!) : null;
   }
@@ -54,9 +66,11 @@ export class RowReader {
       amount: at("amount"),
     };
     if (this.#picked === null) return this.#readAll(chunk, places);
-    // Within a chunk the rows of a table lie as they were appended.
-    const first = checksOrder ? chunk.pairsView(1 + columns.length, 1) : null;
-    const inOrder = first === null ? null : this.#order.continues(first);
+    // Within a chunk the rows of a table lie as they were appended; what a join gives may not.
+    const checked = this.#isJoined ? chunk.count : 1;
+    const inOrder = checksOrder
+      ? this.#order.continues(chunk.pairsView(1 + columns.length, checked))
+      : null;
     return { ...this.#picked.read(chunk, places), types: this.#types, inOrder };
   }
 

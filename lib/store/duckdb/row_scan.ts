@@ -21,6 +21,9 @@ import { picksRows, RowReader } from "./row_reader.ts";
 import { valueSql } from "./subject_texts.ts";
 import { masksByType, typesWithBits } from "./type_masks.ts";
 
+/** The table by itself. */
+const EVENTS = "events";
+
 const COLUMN_SQL: Readonly<Record<RowColumn, string>> = {
   seq: "seq",
   user_hash: "user_hash",
@@ -51,8 +54,9 @@ export async function scanRows(
     rangeSql(scan, types, bound, picks ? aroundSeries(types) : undefined),
     ...onlySql(scan, masks, types, bound),
   ];
-  const rest = `FROM ${await tableOf(connection, scan)} WHERE ${where.join(" AND ")}`;
-  const reader = new RowReader(scan, bits, picks, all);
+  const table = await tableOf(connection, scan);
+  const rest = `FROM ${table} WHERE ${where.join(" AND ")}`;
+  const reader = new RowReader(scan, { bits, picks, types: all, isJoined: table !== EVENTS });
   const sql = { columns: selected, rest, values: bound };
   await readChunksInPlace(connection, sql, (chunk) => onRows(reader.read(chunk)));
 }
@@ -108,7 +112,7 @@ function tableOf(connection: Connection, scan: RowScan): Promise<string> | strin
   const subjects = [...scan.values, ...scan.label === undefined ? [] : [scan.label.subject]];
   const isNeeded = filters.some(needsProperties) ||
     subjects.some((subject) => subject.kind === "property");
-  return isNeeded ? eventsWithProperties(connection) : "events";
+  return isNeeded ? eventsWithProperties(connection) : EVENTS;
 }
 
 /** Bit i is set where filter i matches. */
