@@ -15,14 +15,14 @@ import type { RollupPlan } from "../lib/query/plan.ts";
 import type { RowAnswer, RowQuestion } from "../lib/query/row_question.ts";
 import { isAboutWindow } from "../lib/query/window_question.ts";
 import { hash64 } from "../lib/sketch/hash64.ts";
-import { type PartitionStore, StoreError } from "../lib/store/event_store.ts";
+import { StoreError } from "../lib/store/event_store.ts";
 import type { RollupAnswer } from "./protocol.ts";
 import type { ShardLoop } from "./shard_loop.ts";
 
 export class ShardAnswers {
   readonly #loop: ShardLoop;
   readonly #memo: AnswerMemo;
-  readonly #histories = new WeakMap<PartitionStore, UserHistories>();
+  readonly #histories = new UserHistories(USER_HISTORIES_BYTES_MAX);
   /** Questions to rows and about users that run or wait, by id. */
   readonly #cancels = new Map<number, AbortController>();
   readonly #queue: (() => void)[] = [];
@@ -125,21 +125,10 @@ export class ShardAnswers {
       const seed = series.findProject(project)?.seed;
       if (seed === undefined) return { partition, known: null, completeUntilMs };
       const user = { project, userId, hash: hashOf(userId, seed) };
-      const histories = this.#historiesOf(store);
-      const known = await answerUserPart(question, user, store, histories, cancel.signal);
+      const known = await answerUserPart(question, user, store, this.#histories, cancel.signal);
       return { partition, known, completeUntilMs };
     });
     return await allOrNone(reading, cancel);
-  }
-
-  /** They go with the store: a partition that comes back has another one. */
-  #historiesOf(store: PartitionStore): UserHistories {
-    let histories = this.#histories.get(store);
-    if (histories === undefined) {
-      const bytesMax = USER_HISTORIES_BYTES_MAX / this.#loop.processors.length;
-      this.#histories.set(store, histories = new UserHistories(store, bytesMax));
-    }
-    return histories;
   }
 
   async #takePlace(signal: AbortSignal): Promise<void> {

@@ -330,6 +330,8 @@ export const HEARTBEAT_MS = 500;
 export const HANG_MS = 5_000;
 /** Reads of one partition's store that run at the same time; more wait. */
 export const STORE_READS_MAX = 4;
+/** The same of reads about one user, which take places of their own. */
+export const STORE_USER_READS_MAX = 4;
 /** Longest a question waits for a shard's answer, ms. */
 export const QUERY_MS_MAX = 10 * SECOND_MS;
 /** Questions that wait for one shard at the same time; more are refused as overloaded. */
@@ -350,10 +352,8 @@ export const TRIM_INTERVAL_MS = MINUTE_MS;
 export const GAUGE_REFRESH_MS = SECOND_MS;
 /** Memory for rollup cells of all partitions, bytes; older cells are read from the store. */
 export const CELL_BYTES_MAX = 64 * MIB;
-/** Memory of one partition for where rows of its users are, bytes; older rows are looked through. */
-export const USER_BLOCKS_BYTES_MAX = 8 * MIB;
 /** Memory of one shard for the histories of users asked about lately, bytes. */
-export const USER_HISTORIES_BYTES_MAX = 16 * MIB;
+export const USER_HISTORIES_BYTES_MAX = 32 * MIB;
 /** Memory for the sessions of all partitions, bytes. */
 export const SESSION_BYTES_MAX = 64 * MIB;
 /** Rollup deltas are folded into stored cells after this long, ms ... */

@@ -1,7 +1,9 @@
 /**
- * Histories of the users of one partition that were asked for lately, each brought up to date with
- * the rows since. To read all rows of a user takes milliseconds, of a very active one a hundred; the
- * new ones alone take next to nothing. Bounded in bytes: those not asked for the longest go first.
+ * Histories of the users that were asked for lately, of all partitions of a shard, each brought up
+ * to date with the rows since. To read all that is known of a user takes milliseconds, of a very
+ * active one dozens; what is new alone takes next to nothing. Bounded in bytes: those not asked for
+ * the longest go first. One that would take more than half of all is read anew each time, rather
+ * than have all others forgotten.
  *
  * A history is a function of the rows before `nextSeq`, so it can never be stale, only short.
  */
@@ -28,14 +30,15 @@ interface Entry {
 }
 
 export class UserHistories {
-  readonly #store: PartitionStore;
   readonly #bytesMax: number;
   /** The one asked for the longest ago first. */
   readonly #entries = new Map<string, Entry>();
   #bytes = 0;
+  /** Tells stores apart: a partition that comes back has another one. */
+  readonly #serials = new WeakMap<PartitionStore, number>();
+  #stores = 0;
 
-  constructor(store: PartitionStore, bytesMax: number) {
-    this.#store = store;
+  constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
@@ -49,12 +52,12 @@ export class UserHistories {
   }
 
   /**
-   * The history of a user over all rows that are committed now. It may only be read until the next
-   * wait. Rejects with the signal's reason soon after that is aborted, or with StoreError.
+   * The history of a user over all rows that a store has committed by now. It may only be read until
+   * the next wait. Rejects with the signal's reason soon after that is aborted, or with StoreError.
    */
-  async of(user: UserName, signal: AbortSignal): Promise<UserHistory> {
-    const toSeq = this.#store.nextSeq;
-    const key = `${user.hash[1]}:${user.hash[0]}`;
+  async of(store: PartitionStore, user: UserName, signal: AbortSignal): Promise<UserHistory> {
+    const toSeq = store.nextSeq;
+    const key = `${this.#serialOf(store)}:${user.hash[1]}:${user.hash[0]}`;
     for (;;) {
       const entry = this.#entries.get(key) ?? this.#begin(key);
       if (entry.reading !== null) {
@@ -63,10 +66,18 @@ export class UserHistories {
         // Should it have failed, the entry is gone, and whoever waited reads anew.
         continue;
       }
-      if (entry.history.nextSeq < toSeq) await this.#bringUpToDate(key, entry, user, signal);
+      if (entry.history.nextSeq < toSeq) {
+        await this.#bringUpToDate(key, entry, store, user, signal);
+      }
       this.#keep(key, entry);
       return entry.history;
     }
+  }
+
+  #serialOf(store: PartitionStore): number {
+    let serial = this.#serials.get(store);
+    if (serial === undefined) this.#serials.set(store, serial = ++this.#stores);
+    return serial;
   }
 
   #begin(key: string): Entry {
@@ -78,13 +89,14 @@ export class UserHistories {
   async #bringUpToDate(
     key: string,
     entry: Entry,
+    store: PartitionStore,
     { project, hash }: UserName,
     signal: AbortSignal,
   ): Promise<void> {
     const { history } = entry;
-    const fromSeq = history.nextSeq, toSeq = this.#store.nextSeq;
+    const fromSeq = history.nextSeq, toSeq = store.nextSeq;
     const query = { project, userHash: hash, fromSeq, toSeq, fromMs: 0, toMs: END_OF_TIME_MS };
-    const reading = this.#store.userRows(query, (rows) => history.addRows(rows), signal);
+    const reading = store.sessionParts(query, (parts) => history.addParts(parts), signal);
     const done = reading.then(() => {
       history.nextSeq = toSeq;
     }, (error) => {
@@ -103,6 +115,7 @@ export class UserHistories {
     this.#entries.set(key, entry);
     this.#bytes += entry.history.byteSize - entry.bytes;
     entry.bytes = entry.history.byteSize;
+    if (entry.bytes > this.#bytesMax / 2) this.#drop(key, entry);
     for (const [other, each] of this.#entries) {
       if (this.#bytes <= this.#bytesMax) return;
       this.#drop(other, each);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { UserRowChunk } from "../query/user/user_row.ts";
+import type { SessionPartChunk } from "../query/user/session_part.ts";
 import type { PartitionStore, StoredEvent } from "../store/event_store.ts";
 import { memoryUserStore } from "../../tests/support/memory_user_store.ts";
 import { UserHistories, type UserName } from "./user_histories.ts";
@@ -39,23 +39,26 @@ class GrowingStore {
     for (let i = 0; i < count; i++) this.events.push(eventAt(this.events.length));
   }
 
-  async userRows(
-    query: Parameters<PartitionStore["userRows"]>[0],
-    onRows: (rows: UserRowChunk) => void,
+  async sessionParts(
+    query: Parameters<PartitionStore["sessionParts"]>[0],
+    onParts: (parts: SessionPartChunk) => void,
   ): Promise<void> {
     this.reads++;
     const { failure } = this;
     this.failure = null;
-    await memoryUserStore(0, this.events).userRows(query, onRows);
+    await memoryUserStore(0, this.events).sessionParts(query, onParts);
     await Promise.resolve();
     if (failure !== null) throw failure;
   }
 }
 
-function open(bytesMax = BYTES): { store: GrowingStore; histories: UserHistories } {
+function open(bytesMax = BYTES) {
   const store = new GrowingStore();
-  const histories = new UserHistories(store as unknown as PartitionStore, bytesMax);
-  return { store, histories };
+  const kept = new UserHistories(bytesMax);
+  const of = (user: UserName, signal: AbortSignal) => {
+    return kept.of(store as unknown as PartitionStore, user, signal);
+  };
+  return { store, kept, histories: { of } };
 }
 
 Deno.test("UserHistories.of() reads a user's rows once, and later those that came since", async () => {
@@ -68,7 +71,6 @@ Deno.test("UserHistories.of() reads a user's rows once, and later those that cam
   const history = await histories.of(ANN, never);
   assert.deepEqual([history.events, history.sessions.count, store.reads], [9, 3, 2]);
   assert.deepEqual([history.activity.transactions, history.activity.revenue], [4, 4]);
-  assert.deepEqual(history.newest.all().map(({ seq }) => seq), [8, 7, 6, 5, 4, 3, 2, 1, 0]);
 });
 
 Deno.test("UserHistories.of() counts each row once when many ask at the same time", async () => {
@@ -98,16 +100,31 @@ Deno.test("UserHistories.of() forgets what a failed reading has counted", async 
 });
 
 Deno.test("UserHistories keeps the users asked for last within its bytes", async () => {
-  const { store, histories } = open(20_000);
+  const { store, kept, histories } = open(20_000);
   store.add(10);
   await histories.of(ANN, never);
   for (let user = 0; user < 100; user++) {
     await histories.of({ ...ANN, hash: [user, 7] }, never);
     if (user % 5 === 0) await histories.of(ANN, never);
-    assert(histories.byteSize <= 20_000, `${histories.byteSize} bytes`);
+    assert(kept.byteSize <= 20_000, `${kept.byteSize} bytes`);
   }
-  assert(histories.size > 2 && histories.size < 100);
+  assert(kept.size > 2 && kept.size < 100);
   const { reads } = store;
   await histories.of(ANN, never);
   assert.equal(store.reads, reads, "the user asked for again and again is kept");
+});
+
+Deno.test("UserHistories forgets no other user for one who would take most of the bytes", async () => {
+  const { store, kept, histories } = open(4_000);
+  store.add(3);
+  await histories.of(ANN, never);
+  const { reads } = store;
+  const others = new GrowingStore();
+  others.add(1_000);
+  for (let asked = 0; asked < 2; asked++) {
+    const large = await kept.of(others as unknown as PartitionStore, ANN, never);
+    assert.equal(large.events, 1_000, "the same user in another store is another one");
+  }
+  await histories.of(ANN, never);
+  assert.deepEqual([store.reads, others.reads, kept.size], [reads, 2, 1]);
 });

@@ -15,7 +15,8 @@
 
 import type { Filter, Subject } from "../query/filter/filter.ts";
 import type { FoundUser, UserSearch } from "../query/user/user_search.ts";
-import type { UserRowChunk } from "../query/user/user_row.ts";
+import type { SessionPartChunk } from "../query/user/session_part.ts";
+import type { SeqRange } from "../query/user/session_table.ts";
 import type { CopiedRows, CopyWindow, LineWindow, RowLines } from "./row_window.ts";
 
 /**
@@ -167,6 +168,8 @@ export interface StoredEvent {
   readonly receivedAtMs: number;
   /** Given by the client, or the derived one as 16 hex digits of its hash. */
   readonly sessionId: string;
+  /** hash64 of project and session, where the store tells it. */
+  readonly sessionHash?: readonly [low: number, high: number];
   readonly source: string | null;
   /** JSON text of the properties object. */
   readonly properties: string;
@@ -186,12 +189,10 @@ export interface UserEventsQuery {
   readonly userHash?: readonly [low: number, high: number];
   /** Only events that match; null or missing = all. */
   readonly filter?: Filter | null;
-  /** Only rows from this sequence number on; missing = 0. */
-  readonly fromSeq?: number;
   /** Only rows before this sequence number; missing = all that are committed. */
   readonly toSeq?: number;
-  /** Not many more rows than `limit` match: they can be ordered after they were read. */
-  readonly isNarrow?: boolean;
+  /** All rows that match are in these ranges, and are so few that they can all be read. */
+  readonly near?: readonly SeqRange[];
 }
 
 /** Where an event stands, newest first: by time, then partition, then place in it, highest first. */
@@ -202,7 +203,7 @@ export interface EventPlace {
 }
 
 /** Rows of one user of a project: those with fromSeq <= seq < toSeq, and fromMs <= timestamp < toMs. */
-export interface UserRowsQuery {
+export interface SessionPartsQuery {
   readonly project: string;
   /** hash64 of project and user id. */
   readonly userHash: readonly [low: number, high: number];
@@ -210,6 +211,14 @@ export interface UserRowsQuery {
   readonly toSeq: number;
   readonly fromMs: number;
   readonly toMs: number;
+}
+
+/** Sessions of one user of a project, each by the least place of its rows. */
+export interface SessionIdsQuery {
+  readonly project: string;
+  /** hash64 of project and user id. */
+  readonly userHash: readonly [low: number, high: number];
+  readonly seqs: readonly number[];
 }
 
 /** Columns of rows that a scan can give. */
@@ -408,12 +417,17 @@ export interface PartitionStore {
   userIdsOf(seqs: readonly number[], signal: AbortSignal): Promise<string[]>;
   /** One page of a user's committed events. */
   userEvents(query: UserEventsQuery, signal?: AbortSignal): Promise<StoredEvent[]>;
-  /** Calls `onRows` for committed rows of one user, chunk by chunk, in any order. */
-  userRows(
-    query: UserRowsQuery,
-    onRows: (rows: UserRowChunk) => void,
+  /**
+   * Calls `onParts` for parts of sessions that together are the committed rows of one user, each row
+   * in one of them. Parts of one session of equal times come in the order of the log.
+   */
+  sessionParts(
+    query: SessionPartsQuery,
+    onParts: (parts: SessionPartChunk) => void,
     signal?: AbortSignal,
   ): Promise<void>;
+  /** By the places of the query: the session id that the client gave; null = it is derived. */
+  sessionIds(query: SessionIdsQuery, signal?: AbortSignal): Promise<Map<number, string | null>>;
   /** The first users of a search, in the order of their ids; reads all rows of the project. */
   findUsers(search: UserSearch, signal: AbortSignal): Promise<FoundUser[]>;
   /** Where the rows end: the number that the next committed row gets. */

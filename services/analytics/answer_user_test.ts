@@ -4,7 +4,7 @@ import { ProblemError } from "../../lib/http/problem.ts";
 import { answerUserPart } from "../../lib/process/answer_user_part.ts";
 import { UserHistories, type UserName } from "../../lib/process/user_histories.ts";
 import type { UserQuestion } from "../../lib/process/user_question.ts";
-import type { PartitionStore, StoredEvent } from "../../lib/store/event_store.ts";
+import type { StoredEvent } from "../../lib/store/event_store.ts";
 import { memoryUserStore } from "../../tests/support/memory_user_store.ts";
 import { UserSchema } from "./answer_json.ts";
 import type { AnalyticsPorts } from "./answer_query.ts";
@@ -41,9 +41,7 @@ function userPorts(
 ): AnalyticsPorts & { questions: UserQuestion[] } {
   const questions: UserQuestion[] = [];
   const stores = partitions.map((events, partition) => memoryUserStore(partition, events));
-  const histories = new Map<PartitionStore, UserHistories>(
-    stores.map((store) => [store, new UserHistories(store, HISTORIES_BYTES)]),
-  );
+  const histories = new UserHistories(HISTORIES_BYTES);
   return {
     now: () => NOW_MS,
     askShards: () => Promise.reject(new Error("no rollups here")),
@@ -55,7 +53,7 @@ function userPorts(
       const user: UserName = { project, userId, hash: userId === "ann" ? [1, 2] : [3, 4] };
       const answers = await Promise.all(stores.map(async (store, partition) => ({
         partition,
-        known: await answerUserPart(question, user, store, histories.get(store)!, signal),
+        known: await answerUserPart(question, user, store, histories, signal),
         completeUntilMs: NOW_MS,
       })));
       return { answers, missing: [] };

@@ -13,7 +13,7 @@ import type {
   UserQuestion,
   UserTotals,
 } from "../../lib/process/user_question.ts";
-import { orderOf, type SessionPage, SessionTable } from "../../lib/query/user/session_table.ts";
+import { type SessionPage, SessionTable } from "../../lib/query/user/session_table.ts";
 import type { StoredEvent } from "../../lib/store/event_store.ts";
 
 /** An event and the partition it was found in. */
@@ -68,17 +68,16 @@ export function mergeUser(parts: readonly KnownPart[], question: UserQuestion): 
 
 function mergeSessions(parts: readonly KnownPart[]): SessionTable {
   const table = new SessionTable();
-  for (const { partition, known: { allSessions } } of parts) {
+  // Of events of equal times, those of lower partitions come first.
+  const inOrder = parts.toSorted((a, b) => a.partition - b.partition);
+  for (const { partition, known: { allSessions } } of inOrder) {
     if (allSessions === null) throw new Error("sessions of several partitions without all of them");
     if (allSessions.length > USER_SESSIONS_MERGED_MAX) {
       const detail = `the user has more than ${USER_SESSIONS_MERGED_MAX} sessions in partition ` +
         `${partition} and events in others: too many to be told apart`;
       throw new ProblemError("invalid_parameter", detail, { field: "user_id" });
     }
-    for (const session of allSessions) {
-      const startOrder = orderOf(partition, session.startOrder);
-      table.merge({ ...session, startOrder, endOrder: orderOf(partition, session.endOrder) });
-    }
+    for (const session of allSessions) table.merge(session);
   }
   return table;
 }

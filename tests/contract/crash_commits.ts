@@ -7,10 +7,14 @@ import {
   type PartitionStore,
 } from "../../lib/store/event_store.ts";
 import { testCell } from "./event_store_contract.ts";
-import { BASE_MS, commitOf, testRow, TestSeries } from "./event_store_rows.ts";
+import { BASE_MS, commitOf, testHash, testRow, TestSeries } from "./event_store_rows.ts";
 
 const FLUSH_EVERY = 7;
 const CELLS = 20;
+/** Users whose rows are looked at. */
+const USERS_CHECKED = 16;
+/** Rows that a store adds up by session at a time. */
+export const CRASH_RUN_ROWS = 500;
 
 /** The series of all crash commits. */
 export function crashSeries(): TestSeries {
@@ -48,6 +52,10 @@ export async function checkCrashCommits(store: PartitionStore): Promise<number> 
   const rows = await store.rowsInRange(0, Infinity, null);
   assert.equal(rows.count, nextSeq);
   rows.timestampMs.forEach((timestampMs, seq) => assert.equal(timestampMs, BASE_MS + seq));
+  for (let i = 0; i < USERS_CHECKED && nextSeq > 0; i++) {
+    const seq = Math.floor((nextSeq - 1) * i / (USERS_CHECKED - 1));
+    assert.equal(await crashUserEvents(store, seq), 1, `the event of user ${seq}`);
+  }
   const flushes = Math.floor(nextOffset / FLUSH_EVERY);
   const unflushed = Array.from({ length: nextOffset - flushes * FLUSH_EVERY }, (_, i) => {
     return new Uint8Array(5000).fill(flushes * FLUSH_EVERY + i);
@@ -67,6 +75,17 @@ export async function checkCrashCommits(store: PartitionStore): Promise<number> 
     assert.deepEqual(cell.users, new Uint8Array(9000).fill(flushed));
   }
   return nextOffset;
+}
+
+/** How many events the store knows of the user of a row. */
+export async function crashUserEvents(store: PartitionStore, seq: number): Promise<number> {
+  let events = 0;
+  const userHash = testHash(`shop user-${seq}`);
+  const all = { fromSeq: 0, toSeq: Infinity, fromMs: 0, toMs: Infinity };
+  await store.sessionParts({ project: "shop", userHash, ...all }, (parts) => {
+    for (const each of parts.events) events += each;
+  });
+  return events;
 }
 
 function rowsOf(n: number): number {

@@ -40,7 +40,7 @@ test("refuses every read of rows", async (place) => {
   await assert.rejects(store.userEvents({ ...user, limit: 1, before: null }), refused);
   const userHash: [number, number] = [1, 2];
   const rows = { project: "shop", userHash, fromSeq: 0, toSeq: 9, fromMs: 0, toMs: Infinity };
-  await assert.rejects(store.userRows(rows, () => {}), refused);
+  await assert.rejects(store.sessionParts(rows, () => {}), refused);
   const search = { project: "shop", prefix: "", after: null, limit: 1 };
   await assert.rejects(store.findUsers(search, new AbortController().signal), refused);
   await store.close();

@@ -6,14 +6,21 @@ import { openDuckdbPartition } from "../../lib/store/duckdb/mod.ts";
 import { native } from "../../lib/store/duckdb/native.ts";
 import { duckdbSettings } from "../../lib/store/duckdb/open_duckdb_partition.ts";
 import type { PartitionStore } from "../../lib/store/event_store.ts";
-import { checkCrashCommits, crashCommit, crashSeries } from "./crash_commits.ts";
+import {
+  checkCrashCommits,
+  CRASH_RUN_ROWS,
+  crashCommit,
+  crashSeries,
+  crashUserEvents,
+} from "./crash_commits.ts";
 import { testCell } from "./event_store_contract.ts";
 import { batchOf, commitOf, testRows, TestSeries } from "./event_store_rows.ts";
 
 const KILLS = 5;
 
 function open(folder: string, partition = 0): Promise<PartitionStore> {
-  return openDuckdbPartition({ folder, partition, memoryLimitMb: 32 });
+  const sessionRunRows = CRASH_RUN_ROWS;
+  return openDuckdbPartition({ folder, partition, memoryLimitMb: 32, sessionRunRows });
 }
 
 function test(what: string, body: (folder: string) => Promise<void>): void {
@@ -114,6 +121,39 @@ test("open() says why when the folder cannot be made", async (folder) => {
 test("open() takes a folder with a quote in its name", async (folder) => {
   await (await open(`${folder}/it's data`)).close();
 });
+
+test("makes its sums by session anew when their file is lost, broken or of other rows", async (folder) => {
+  const [file, others] = [`${folder}/events-000.duckdb.sessions`, `${folder}/others`];
+  const other = await open(others);
+  await other.commit(commitOf(testRows(3_000, 7), 0, new TestSeries()), null);
+  await askUntilSummed(other, `${others}/events-000.duckdb.sessions`);
+  await other.close();
+  const store = await open(folder);
+  await store.commit(commitOf(testRows(2_000), 0, new TestSeries()), null);
+  await askUntilSummed(store, file);
+  await store.close();
+  const spoils = [
+    () => Deno.remove(file),
+    () => Deno.writeTextFile(file, "x".repeat(50_000)),
+    () => Deno.copyFile(`${others}/events-000.duckdb.sessions`, file),
+    () => Promise.resolve(),
+  ];
+  for (const spoil of spoils) {
+    await spoil();
+    const again = await open(folder);
+    await askUntilSummed(again, file);
+    await again.close();
+  }
+});
+
+/** Asks for one of 2,000 rows' users until there is a file of sums. */
+async function askUntilSummed(store: PartitionStore, file: string): Promise<void> {
+  const events = Math.ceil((store.nextSeq - 3) / 7);
+  for (let asked = 0; asked < 5; asked++) {
+    assert.equal(await crashUserEvents(store, 3), events);
+    assert.ok(Deno.statSync(file).isFile);
+  }
+}
 
 test("close() leaves nothing but the file and its lock", async (folder) => {
   const store = await open(folder);

@@ -4,7 +4,15 @@ import { eventStoreContract } from "./event_store_contract.ts";
 eventStoreContract("duckdb", async () => {
   const folder = await Deno.makeTempDir();
   return {
-    open: () => openDuckdbPartition({ folder, partition: 0, memoryLimitMb: 64 }),
+    // Short runs, so that few rows come to many of them.
+    open: () => {
+      return openDuckdbPartition({
+        folder,
+        partition: 0,
+        memoryLimitMb: 64,
+        sessionRunRows: 4_000,
+      });
+    },
     remove: () => Deno.remove(folder, { recursive: true }),
   };
 });

@@ -157,6 +157,7 @@ export function storedOf(row: TestRow, seq: number): StoredEvent {
     timestampMs: row.timestampMs,
     receivedAtMs: row.receivedAtMs,
     sessionId: row.sessionId ?? hex,
+    sessionHash: testHash(row.sessionId ?? row.derivedSession),
     source: row.source,
     properties: row.properties ?? "{}",
     amount: row.amount,

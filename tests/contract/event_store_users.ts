@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isOfType } from "../../lib/query/filter/filter.ts";
-import type { PartitionStore, UserRowsQuery } from "../../lib/store/event_store.ts";
+import { PART_MS, type SessionPartChunk } from "../../lib/query/user/session_part.ts";
+import { UserHistory } from "../../lib/query/user/user_history.ts";
+import type { PartitionStore, SessionPartsQuery } from "../../lib/store/event_store.ts";
+import { sessionParts } from "../support/session_parts.ts";
 import type { StoreTest } from "./event_store_contract.ts";
 import {
   BASE_MS,
@@ -15,17 +18,20 @@ import {
 } from "./event_store_rows.ts";
 
 const never = new AbortController().signal;
+const HOUR_MS = 3_600_000;
+/** Later than any event time, ms since the epoch. */
+const END_MS = 253_402_300_800_000;
 
 /** Registers the tests of users. */
 export function eventStoreUserTests(test: StoreTest): void {
-  userRowsTests(test);
-  userIndexTests(test);
+  sessionPartsTests(test);
+  fewRowsTests(test);
   userEventsFilterTests(test);
   findUsersTests(test);
 }
 
-function userRowsTests(test: StoreTest): void {
-  test("userRows() gives all rows of one user and their numbers", async (place) => {
+function sessionPartsTests(test: StoreTest): void {
+  test("sessionParts() gives all rows of one user, by session", async (place) => {
     const store = await place.open();
     const rows = [
       testRow(0, { userId: "ann", derivedSession: "s1", timestampMs: BASE_MS + 5, amount: 2.5 }),
@@ -37,22 +43,15 @@ function userRowsTests(test: StoreTest): void {
     ];
     await store.commit(commitOf(rows, 0, new TestSeries()), null);
     assert.equal(store.nextSeq, 6);
-    const expected = [0, 1, 2, 5].map((seq) => rowLine(rows[seq], seq));
-    assert.deepEqual(await userRows(store), expected);
-    const ranges: [Partial<UserRowsQuery>, number[]][] = [
-      [{ fromSeq: 1 }, [1, 2, 5]],
-      [{ toSeq: 2 }, [0, 1]],
-      [{ fromMs: BASE_MS + 5, toMs: BASE_MS + 9 }, [0]],
-      [{ userHash: testHash("shop zoe") }, []],
-    ];
-    for (const [range, seqs] of ranges) {
-      const lines = seqs.map((seq) => rowLine(rows[seq], seq));
-      assert.deepEqual(await userRows(store, range), lines);
+    for (const range of [{}, { fromSeq: 1 }, { toSeq: 2 }, { fromMs: BASE_MS + 5 }]) {
+      await holdParts(store, rows, range);
     }
+    const nobody = await historyIn(store, { userId: "zoe" });
+    assert.deepEqual(nobody, historyOf([], {}));
     await store.close();
   });
 
-  test("userRows() finds rows in many commits, with types that came later", async (place) => {
+  test("sessionParts() finds rows in many commits, with types that came later", async (place) => {
     const store = await place.open();
     const series = new TestSeries();
     const all: TestRow[] = [];
@@ -62,21 +61,59 @@ function userRowsTests(test: StoreTest): void {
       });
       await store.commit(commitOf(rows, all.length, series), null);
       all.push(...rows);
-      const expected = all.flatMap((row, seq) =>
-        row.userId === "user-3" ? [rowLine(row, seq)] : []
-      );
-      const userHash = testHash("shop user-3");
-      assert.deepEqual(await userRows(store, { userHash }), expected);
+      await holdParts(store, all, { userId: "user-3" });
     }
     await store.close();
     const again = await place.open();
     assert.equal(again.nextSeq, all.length);
+    await holdParts(again, all, { userId: "user-4" });
     await again.close();
+  });
+
+  test("sessionParts() and sessionIds() are the same whatever was added up before", async (place) => {
+    let store = await place.open();
+    const series = new TestSeries();
+    const all: TestRow[] = [];
+    const queries = fc.record({
+      userId: fc.constantFrom("ann", "bob", "cid"),
+      fromSeq: fc.oneof(fc.constant(0), fc.nat(30_000)),
+      toSeq: fc.oneof(fc.constant(Number.MAX_SAFE_INTEGER), fc.nat(30_000)),
+      fromMs: fc.oneof(fc.constant(0), timesMs),
+      toMs: fc.oneof(fc.constant(END_MS), timesMs),
+    });
+    for (const count of [9_000, 9_000, 12_000]) {
+      const rows = fc.sample(scatteredRows, { numRuns: count, seed: count + all.length });
+      await store.commit(commitOf(rows, all.length, series), null);
+      all.push(...rows);
+      await fc.assert(
+        fc.asyncProperty(queries, (query) => holdParts(store, all, query)),
+        { numRuns: 15 },
+      );
+      await store.close();
+      store = await place.open();
+    }
+    await store.close();
   });
 }
 
-function userIndexTests(test: StoreTest): void {
-  test("userRows() finds the few rows of a user among many, however often it is asked", async (place) => {
+/** Hours in which many rows have the same times, and sessions last for hours. */
+const timesMs = fc.oneof(fc.nat(20), fc.nat(5 * HOUR_MS)).map((offset) => BASE_MS + offset);
+
+const scatteredRows = fc.record({
+  i: fc.nat(1_000_000),
+  userId: fc.constantFrom("ann", "bob", "cid", "dan", "eve"),
+  session: fc.nat(40),
+  timestampMs: timesMs,
+  type: fc.constantFrom("page_view", "purchase", "subscription", "refund", "transfer", "click"),
+  category: fc.constantFrom(1, 2, 4),
+  amount: fc.constantFrom(null, 0.5, 2, -3),
+}).map(({ i, session, ...given }) => {
+  const name = `${given.userId} ${session}`;
+  return testRow(i, { ...given, sessionId: session % 2 === 0 ? name : null, derivedSession: name });
+});
+
+function fewRowsTests(test: StoreTest): void {
+  test("a user's few rows are found among many, however often it is asked", async (place) => {
     const store = await place.open();
     const series = new TestSeries();
     const rare = [3, 4, 40_000, 40_001, 90_000, 150_000, 199_999];
@@ -84,33 +121,38 @@ function userIndexTests(test: StoreTest): void {
       return testRow(i, { userId: rare.includes(i) ? "ann" : `user-${i % 5_000}` });
     });
     for (let at = 0; at < rows.length; at += 50_000) {
-      await store.commit(commitOf(rows.slice(at, at + 50_000), at, series), null);
+      const end = at + 50_000;
+      await store.commit(commitOf(rows.slice(at, end), at, series), null);
+      const user = { project: "shop", userId: "ann", userHash: testHash("shop ann") };
+      const known = rare.filter((seq) => seq < end);
+      const near = known.map((seq) => ({ fromSeq: seq, toSeq: seq + 1 }));
       // A store may learn in the meantime where the rows of users are: nothing may change by that.
-      for (let asked = 0; asked < 12; asked++) {
-        const known = rare.filter((seq) => seq < at + 50_000);
-        assert.deepEqual(await userRows(store), known.map((seq) => rowLine(rows[seq], seq)));
-        const fromSeq = known[known.length - 1], toSeq = fromSeq + 1;
-        const one = { fromSeq, toSeq, fromMs: 0, toMs: Infinity, limit: 5, before: null };
-        const user = { project: "shop", userId: "ann", userHash: testHash("shop ann") };
-        const [event, ...others] = await store.userEvents({ ...user, ...one, isNarrow: true });
-        assert.deepEqual([event.id, others], [rows[fromSeq].id, []]);
+      for (let asked = 0; asked < 6; asked++) {
+        await holdParts(store, rows.slice(0, end), {});
+        const page = { ...user, fromMs: 0, toMs: Infinity, limit: 5, before: null };
+        const found = await store.userEvents({ ...page, near });
+        assert.deepEqual(found.map(({ seq }) => seq), known.toReversed().slice(0, 5));
+        const { timestampMs } = rows[known[known.length - 1]];
+        const before = { timestampMs, seq: known[known.length - 1] };
+        const older = await store.userEvents({ ...page, near, before, limit: 1 });
+        assert.deepEqual(older.map(({ seq }) => seq), [known[known.length - 2]]);
       }
     }
     await store.close();
   });
 
-  test("userRows() and userEvents() end with the signal's reason", async (place) => {
+  test("sessionParts() and userEvents() end with the signal's reason", async (place) => {
     const store = await place.open();
     await store.commit(commitOf(testRows(10), 0, new TestSeries()), null);
     const reason = new Error("enough");
     const gone = AbortSignal.abort(reason);
     const query = { ...everything, userHash: testHash("shop user-1") };
-    await assert.rejects(store.userRows(query, () => {}, gone), reason);
+    await assert.rejects(store.sessionParts(query, () => {}, gone), reason);
     const page = { project: "shop", userId: "user-1", fromMs: 0, toMs: Infinity, limit: 1 };
     await assert.rejects(store.userEvents({ ...page, before: null }, gone), reason);
     const search = { project: "shop", prefix: "", after: null, limit: 1 };
     await assert.rejects(store.findUsers(search, gone), reason);
-    assert.equal((await userRows(store, { userHash: query.userHash })).length, 2);
+    assert.equal((await historyIn(store, { userId: "user-1" })).totals[0], 2);
     await store.close();
   });
 }
@@ -199,31 +241,61 @@ const everything = {
   fromSeq: 0,
   toSeq: Number.MAX_SAFE_INTEGER,
   fromMs: 0,
-  toMs: Infinity,
+  toMs: END_MS,
 };
 
-/** The rows of ann, or of another user, in the order of their places. */
-async function userRows(store: PartitionStore, query: Partial<UserRowsQuery> = {}) {
-  const lines: unknown[][] = [];
-  await store.userRows({ ...everything, userHash: testHash("shop ann"), ...query }, (rows) => {
-    for (let i = 0; i < rows.count; i++) {
-      const session = [rows.sessionHash[2 * i], rows.sessionHash[2 * i + 1]].join();
-      lines.push([
-        rows.seq[i],
-        rows.types.get(rows.series[i]),
-        rows.category[i],
-        rows.timestampMs[i],
-        session,
-        rows.sessionIdOf(i),
-        rows.amount[i],
-      ]);
-    }
-  });
-  return lines.sort((a, b) => (a[0] as number) - (b[0] as number));
+type AskedParts = Partial<Omit<SessionPartsQuery, "userHash">> & { readonly userId?: string };
+
+/** What all of some parts come to, in an order of its own. */
+function summed(chunks: readonly SessionPartChunk[]) {
+  const history = new UserHistory();
+  for (const chunk of chunks) history.addParts(chunk);
+  const { sessions, activity, firstSeenMs, lastSeenMs } = history;
+  const { events, transactions, revenue } = activity;
+  return {
+    totals: [events, transactions, revenue, firstSeenMs, lastSeenMs],
+    days: activity.activeDays("Europe/Berlin"),
+    sessions: sessions.all().sort((a, b) => a.hash[0] - b.hash[0] || a.hash[1] - b.hash[1]),
+  };
 }
 
-function rowLine(row: TestRow, seq: number): unknown[] {
-  const session = testHash(row.sessionId ?? row.derivedSession).join();
-  const { type, category, timestampMs, sessionId, amount } = row;
-  return [seq, type, category, timestampMs, session, sessionId, amount ?? NaN];
+/** What the store's parts of ann, or of another user, come to. */
+async function historyIn(store: PartitionStore, query: AskedParts) {
+  const chunks: SessionPartChunk[] = [];
+  const { userId = "ann", ...range } = query;
+  const asked = { ...everything, userHash: testHash(`shop ${userId}`), ...range };
+  await store.sessionParts(asked, (parts) => {
+    for (let part = 0; part < parts.count; part++) {
+      const hours = [parts.firstMs, parts.lastMs].map((ms) => Math.floor(ms[part] / PART_MS));
+      assert.equal(hours[0], hours[1], "a part lies in one hour");
+    }
+    chunks.push(parts);
+  });
+  return summed(chunks);
+}
+
+/** The same, of the rows themselves. */
+function historyOf(rows: readonly TestRow[], query: AskedParts) {
+  const { userId = "ann", fromSeq, toSeq, fromMs, toMs } = { ...everything, ...query };
+  const own = rows.flatMap((row, seq) => {
+    const isInRange = seq >= fromSeq && seq < toSeq && row.timestampMs >= fromMs &&
+      row.timestampMs < toMs;
+    const isOwn = row.userId === userId && row.project === "shop" && isInRange;
+    return isOwn ? [{ ...row, seq, session: sessionHashOf(row) }] : [];
+  });
+  return summed([sessionParts(own)]);
+}
+
+function sessionHashOf(row: TestRow): [low: number, high: number] {
+  return testHash(row.sessionId ?? row.derivedSession);
+}
+
+/** Holds the store to the rows that were committed: the sums of a query, and its sessions' ids. */
+async function holdParts(store: PartitionStore, rows: readonly TestRow[], query: AskedParts) {
+  const found = await historyIn(store, query);
+  assert.deepEqual(found, historyOf(rows, query));
+  const seqs = found.sessions.map(({ minSeq }) => minSeq);
+  const userHash = testHash(`shop ${query.userId ?? "ann"}`);
+  const ids = await store.sessionIds({ project: "shop", userHash, seqs });
+  assert.deepEqual(seqs.map((seq) => ids.get(seq)), seqs.map((seq) => rows[seq].sessionId));
 }

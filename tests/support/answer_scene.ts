@@ -41,6 +41,8 @@ const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 const RING_BYTES = MIB;
 const commitIntervalMs = 500;
+/** Few, so that a small set of events comes to several runs. */
+const SESSION_RUN_ROWS = 200;
 
 /** How a scene is set. */
 export interface AnswerSceneOptions {
@@ -131,8 +133,12 @@ export class AnswerScene implements AsyncDisposable {
       const shard = openShard(await openSqliteLogReader({ folder, signal }));
       const pool = new RowBatchPool();
       for (let partition = index; partition < partitions; partition += count) {
-        const place = { folder: join(folder, "store"), partition, memoryLimitMb: 16 };
-        const store = await openDuckdbPartition(place);
+        const store = await openDuckdbPartition({
+          folder: join(folder, "store"),
+          partition,
+          memoryLimitMb: 16,
+          sessionRunRows: SESSION_RUN_ROWS,
+        });
         shard.stores.push(store);
         const settings = { ...PROCESSOR_PRESETS, ...options.processor };
         shard.loop.add(await PartitionProcessor.open(store, settings, pool, Date.now()), null);

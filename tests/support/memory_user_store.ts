@@ -1,5 +1,6 @@
 /** A PartitionStore over a list of events of one user, for tests of what is made of such reads. */
 import type { PartitionStore, StoredEvent } from "../../lib/store/event_store.ts";
+import { sessionParts } from "./session_parts.ts";
 
 /** The hash under which the events' user is found. */
 const USER_HASH = [1, 2];
@@ -12,7 +13,6 @@ export function memoryUserStore(
   partition: number,
   given: readonly StoredEvent[],
 ): PartitionStore & { readonly reads: number } {
-  const types = [...new Set(given.map(({ type }) => type))];
   let reads = 0;
   const store: Partial<PartitionStore> & { readonly reads: number } = {
     partition,
@@ -20,24 +20,18 @@ export function memoryUserStore(
     get reads() {
       return reads;
     },
-    userRows({ userHash, fromSeq, toSeq, fromMs, toMs }, onRows) {
+    sessionParts({ userHash, fromSeq, toSeq, fromMs, toMs }, onParts) {
       reads++;
       if (userHash.join() !== USER_HASH.join()) return Promise.resolve();
       const rows = given.filter(({ seq, timestampMs }) =>
         seq >= fromSeq && seq < toSeq && timestampMs >= fromMs && timestampMs < toMs
       );
-      onRows({
-        count: rows.length,
-        seq: Float64Array.from(rows, ({ seq }) => seq),
-        series: Int32Array.from(rows, ({ type }) => types.indexOf(type)),
-        category: Uint8Array.from(rows, ({ category }) => category),
-        timestampMs: Float64Array.from(rows, ({ timestampMs }) => timestampMs),
-        sessionHash: Uint32Array.from(rows.flatMap(({ sessionId }) => hashOf(sessionId))),
-        amount: Float64Array.from(rows, ({ amount }) => amount ?? NaN),
-        sessionIdOf: (row) => rows[row].sessionId,
-        types: new Map(types.map((type, series) => [series, type])),
-      });
+      onParts(sessionParts(rows.map((event) => ({ ...event, session: hashOf(event.sessionId) }))));
       return Promise.resolve();
+    },
+    sessionIds({ seqs }) {
+      const idOf = new Map(given.map(({ seq, sessionId }) => [seq, sessionId]));
+      return Promise.resolve(new Map(seqs.map((seq) => [seq, idOf.get(seq)!])));
     },
     userEvents({ fromMs, toMs, before, limit, userHash }) {
       if (userHash?.join() !== USER_HASH.join()) return Promise.resolve([]);

@@ -1,29 +1,32 @@
 /**
  * The sessions of one user: of each its first and last event, and how many it has. Sessions are
  * found by their 64-bit hash, in an open-addressing table of indexes into columns, because a user
- * may have tens of thousands of them and each row of the user has to find its own.
+ * may have tens of thousands of them and each part of a session has to find its own.
  *
- * Events are ordered by time, those of equal times by their order in the log. `order` stands for the
- * latter: the row's sequence number within a partition, `orderOf` across partitions.
+ * Events are ordered by time, those of equal times by their order in the log: parts come in that
+ * order, so of two at one time the first to come is the earlier one.
  */
+
+import type { SessionPartChunk } from "./session_part.ts";
 
 /** One session. */
 export interface UserSession {
   /** hash64 of project and session, [low, high]. */
   readonly hash: readonly [low: number, high: number];
-  /** As the client named it; null = it is derived. */
-  readonly id: string | null;
+  /** As the client named it; null = it is derived, undefined = not looked up. */
+  readonly id: string | null | undefined;
   /** Time of the first event, ms since the epoch. */
   readonly startMs: number;
-  readonly startOrder: number;
   /** Type of the first event. */
   readonly entryType: string;
   /** Time of the last event. */
   readonly endMs: number;
-  readonly endOrder: number;
   /** Type of the last event. */
   readonly exitType: string;
   readonly events: number;
+  /** Least and greatest place of its rows in the log of the partition. */
+  readonly minSeq: number;
+  readonly maxSeq: number;
 }
 
 /** Where a session stands, newest first: by its start, then by its hash as a number. */
@@ -53,16 +56,25 @@ export interface SessionPage {
   readonly durationMs: number;
 }
 
+/** Rows [fromSeq, toSeq). */
+export interface SeqRange {
+  readonly fromSeq: number;
+  readonly toSeq: number;
+}
+
+/** Where the newest events of a range are: the first `limit` that are there are the newest. */
+export interface NewestPlaces {
+  /** They are not older than this, ms since the epoch. */
+  readonly fromMs: number;
+  /** In any order; may overlap. */
+  readonly ranges: readonly SeqRange[];
+}
+
 const CAPACITY_MIN = 4;
 /** Bytes of one session in the columns and the table, its id apart. */
-const SESSION_BYTES = 8 + 6 * 8 + 3 * 8 + 2 * 4;
-/** Sequence numbers stay below this, in a partition. */
-const SEQ_MAX = 2 ** 40;
-
-/** What orders events of equal times over all partitions: by partition, then by place in it. */
-export function orderOf(partition: number, seq: number): number {
-  return partition * SEQ_MAX + seq;
-}
+const SESSION_BYTES = 8 + 4 * 8 + 4 + 2 * 4 + 2 * 4;
+/** Bytes of an id that is kept, beside its text. */
+const ID_BYTES = 64;
 
 /** The id of a derived session: its hash as 16 lower-case hex digits. */
 export function derivedSessionId(low: number, high: number): string {
@@ -73,14 +85,15 @@ export class SessionTable {
   #count = 0;
   #hash = new Uint32Array(2 * CAPACITY_MIN);
   #startMs = new Float64Array(CAPACITY_MIN);
-  #startOrder = new Float64Array(CAPACITY_MIN);
   #endMs = new Float64Array(CAPACITY_MIN);
-  #endOrder = new Float64Array(CAPACITY_MIN);
-  #events = new Float64Array(CAPACITY_MIN);
+  #minSeq = new Float64Array(CAPACITY_MIN);
+  #maxSeq = new Float64Array(CAPACITY_MIN);
+  #events = new Uint32Array(CAPACITY_MIN);
   readonly #entryType: string[] = [];
   readonly #exitType: string[] = [];
-  readonly #ids: (string | null)[] = [];
-  #idChars = 0;
+  /** Those that are known, by index of the session. */
+  readonly #ids = new Map<number, string | null>();
+  #idBytes = 0;
   /** Index of a session + 1; 0 = empty. */
   #slots = new Int32Array(2 * CAPACITY_MIN);
 
@@ -90,53 +103,48 @@ export class SessionTable {
 
   /** Roughly what it takes of memory. */
   get byteSize(): number {
-    return this.#startMs.length * SESSION_BYTES + 2 * this.#idChars;
+    return this.#startMs.length * SESSION_BYTES + this.#idBytes;
   }
 
-  /** Counts one event. `idOf` is called for the first one of a session. */
-  add(
-    low: number,
-    high: number,
-    timestampMs: number,
-    order: number,
-    type: string,
-    idOf: () => string | null,
-  ): void {
-    const known = this.#find(low, high);
-    if (known < 0) {
-      const at = this.#append(low, high, idOf());
-      this.#startMs[at] = this.#endMs[at] = timestampMs;
-      this.#startOrder[at] = this.#endOrder[at] = order;
-      this.#entryType[at] = this.#exitType[at] = type;
-      this.#events[at] = 1;
-      return;
+  /** Counts parts of sessions; those of equal times come in the order of the log. */
+  addParts(parts: SessionPartChunk): void {
+    const { count, sessionHash, minSeq, maxSeq, firstMs, lastMs, events, types } = parts;
+    for (let part = 0; part < count; part++) {
+      const at = this.#of(sessionHash[2 * part], sessionHash[2 * part + 1]);
+      const entryType = types.get(parts.firstSeries[part])!;
+      const exitType = types.get(parts.lastSeries[part])!;
+      this.#widen(at, firstMs[part], entryType, lastMs[part], exitType);
+      this.#minSeq[at] = Math.min(this.#minSeq[at], minSeq[part]);
+      this.#maxSeq[at] = Math.max(this.#maxSeq[at], maxSeq[part]);
+      this.#events[at] += events[part];
     }
-    this.#events[known]++;
-    this.#widen(known, timestampMs, order, type, timestampMs, order, type);
   }
 
-  /** Adds what another partition knows of a session. */
+  /** Adds what another partition knows of a session: partitions come in their order. */
   merge(session: UserSession): void {
-    const [low, high] = session.hash;
-    const { startMs, startOrder, entryType, endMs, endOrder, exitType, events } = session;
-    const known = this.#find(low, high);
-    const at = known < 0 ? this.#append(low, high, session.id) : known;
-    if (known < 0) {
-      this.#startMs[at] = startMs;
-      this.#startOrder[at] = startOrder;
-      this.#entryType[at] = entryType;
-      this.#endMs[at] = endMs;
-      this.#endOrder[at] = endOrder;
-      this.#exitType[at] = exitType;
-    } else this.#widen(at, startMs, startOrder, entryType, endMs, endOrder, exitType);
-    this.#events[at] += events;
+    const at = this.#of(...session.hash);
+    this.#widen(at, session.startMs, session.entryType, session.endMs, session.exitType);
+    this.#minSeq[at] = Math.min(this.#minSeq[at], session.minSeq);
+    this.#maxSeq[at] = Math.max(this.#maxSeq[at], session.maxSeq);
+    this.#events[at] += session.events;
+    if (session.id !== undefined) this.#setId(at, session.id);
+  }
+
+  /** The id of a session; null = it is derived, undefined = not known. */
+  idOf([low, high]: readonly [low: number, high: number]): string | null | undefined {
+    return this.#ids.get(this.#find(low, high));
+  }
+
+  /** Keeps the id of a session that it has. */
+  setId([low, high]: readonly [low: number, high: number], id: string | null): void {
+    const at = this.#find(low, high);
+    if (at >= 0) this.#setId(at, id);
   }
 
   /** One page of the sessions of a range, and sums over the range. */
   page({ fromMs, toMs, before, limit }: SessionQuery): SessionPage {
     let count = 0, events = 0, durationMs = 0;
-    /** Indexes of the newest ones so far, newest first. */
-    const newest: number[] = [];
+    const newest = new NewestFirst(limit, (a, b) => this.#isNewer(a, b));
     // The table fills roughly by time: from its end on, most of the rest is too old at once.
     for (let at = this.#count - 1; at >= 0; at--) {
       const startMs = this.#startMs[at];
@@ -144,19 +152,10 @@ export class SessionTable {
       count++;
       events += this.#events[at];
       durationMs += this.#endMs[at] - startMs;
-      if (limit === 0) continue;
-      if (newest.length === limit && !this.#isNewer(at, newest[limit - 1])) continue;
-      if (before !== null && !this.#isAfter(before, at)) continue;
-      let low = 0, high = newest.length;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (this.#isNewer(newest[middle], at)) low = middle + 1;
-        else high = middle;
-      }
-      newest.splice(low, 0, at);
-      if (newest.length > limit) newest.pop();
+      if (limit > 0 && (before === null || this.#isAfter(before, at))) newest.add(at);
     }
-    return { sessions: newest.map((at) => this.#session(at)), count, events, durationMs };
+    const sessions = newest.indexes.map((at) => this.#session(at));
+    return { sessions, count, events, durationMs };
   }
 
   /** All sessions, in no order. */
@@ -164,41 +163,72 @@ export class SessionTable {
     return Array.from({ length: this.#count }, (_, at) => this.#session(at));
   }
 
+  /**
+   * Where the newest `limit` events of [fromMs, toMs) are, of which those from `doubtMs` on may not
+   * count; null = only in more than `rowsMax` rows.
+   */
+  newestPlaces(
+    { fromMs, toMs, doubtMs, limit, rowsMax }: {
+      fromMs: number;
+      toMs: number;
+      doubtMs: number;
+      limit: number;
+      rowsMax: number;
+    },
+  ): NewestPlaces | null {
+    const newest = new NewestFirst(limit, (a, b) => this.#startMs[a] > this.#startMs[b]);
+    const sureMs = Math.min(doubtMs, toMs);
+    for (let at = this.#count - 1; at >= 0; at--) {
+      if (this.#endMs[at] < sureMs && this.#startMs[at] >= fromMs) newest.add(at);
+    }
+    // From the start of one of these sessions on, they alone have enough events.
+    let sure = 0, sinceMs = fromMs;
+    for (const at of newest.indexes) {
+      sure += this.#events[at];
+      if (sure < limit) continue;
+      sinceMs = this.#startMs[at];
+      break;
+    }
+    let rows = 0;
+    const ranges: SeqRange[] = [];
+    for (let at = this.#count - 1; at >= 0; at--) {
+      if (this.#endMs[at] < sinceMs || this.#startMs[at] >= toMs) continue;
+      rows += this.#events[at];
+      if (rows > rowsMax) return null;
+      ranges.push({ fromSeq: this.#minSeq[at], toSeq: this.#maxSeq[at] + 1 });
+    }
+    return { fromMs: sinceMs, ranges };
+  }
+
   #session(at: number): UserSession {
     return {
       hash: [this.#hash[2 * at], this.#hash[2 * at + 1]],
-      id: this.#ids[at],
+      id: this.#ids.get(at),
       startMs: this.#startMs[at],
-      startOrder: this.#startOrder[at],
       entryType: this.#entryType[at],
       endMs: this.#endMs[at],
-      endOrder: this.#endOrder[at],
       exitType: this.#exitType[at],
       events: this.#events[at],
+      minSeq: this.#minSeq[at],
+      maxSeq: this.#maxSeq[at],
     };
   }
 
   /** Lets a session begin and end with these events, where they are further out. */
-  #widen(
-    at: number,
-    startMs: number,
-    startOrder: number,
-    entryType: string,
-    endMs: number,
-    endOrder: number,
-    exitType: string,
-  ): void {
-    const firstMs = this.#startMs[at], lastMs = this.#endMs[at];
-    if (startMs < firstMs || (startMs === firstMs && startOrder < this.#startOrder[at])) {
+  #widen(at: number, startMs: number, entryType: string, endMs: number, exitType: string): void {
+    if (startMs < this.#startMs[at]) {
       this.#startMs[at] = startMs;
-      this.#startOrder[at] = startOrder;
       this.#entryType[at] = entryType;
     }
-    if (endMs > lastMs || (endMs === lastMs && endOrder > this.#endOrder[at])) {
+    if (endMs >= this.#endMs[at]) {
       this.#endMs[at] = endMs;
-      this.#endOrder[at] = endOrder;
       this.#exitType[at] = exitType;
     }
+  }
+
+  #setId(at: number, id: string | null): void {
+    if (!this.#ids.has(at)) this.#idBytes += ID_BYTES + 2 * (id?.length ?? 0);
+    this.#ids.set(at, id);
   }
 
   /** Whether session a stands before session b, newest first. */
@@ -217,6 +247,12 @@ export class SessionTable {
     return high === place.high ? this.#hash[2 * at] < place.low : high < place.high;
   }
 
+  /** Index of a session, which is begun if it is not there. */
+  #of(low: number, high: number): number {
+    const known = this.#find(low, high);
+    return known < 0 ? this.#append(low, high) : known;
+  }
+
   /** Index of a session; -1 = it is not there. */
   #find(low: number, high: number): number {
     const mask = this.#slots.length - 1;
@@ -227,13 +263,13 @@ export class SessionTable {
     }
   }
 
-  #append(low: number, high: number, id: string | null): number {
+  #append(low: number, high: number): number {
     const at = this.#count++;
     if (at === this.#startMs.length) this.#grow();
     this.#hash[2 * at] = low;
     this.#hash[2 * at + 1] = high;
-    this.#ids.push(id);
-    this.#idChars += id?.length ?? 0;
+    this.#startMs[at] = this.#minSeq[at] = Infinity;
+    this.#endMs[at] = this.#maxSeq[at] = -Infinity;
     this.#place(at);
     return at;
   }
@@ -248,20 +284,41 @@ export class SessionTable {
   /** Doubles the room. */
   #grow(): void {
     const before = this.#startMs.length;
-    const widened = (column: Float64Array) => {
-      const wide = new Float64Array(2 * before);
-      wide.set(column);
-      return wide;
-    };
-    const hash = new Uint32Array(4 * before);
-    hash.set(this.#hash);
-    this.#hash = hash;
-    this.#startMs = widened(this.#startMs);
-    this.#startOrder = widened(this.#startOrder);
-    this.#endMs = widened(this.#endMs);
-    this.#endOrder = widened(this.#endOrder);
-    this.#events = widened(this.#events);
+    this.#startMs = widened(this.#startMs, new Float64Array(2 * before));
+    this.#endMs = widened(this.#endMs, new Float64Array(2 * before));
+    this.#minSeq = widened(this.#minSeq, new Float64Array(2 * before));
+    this.#maxSeq = widened(this.#maxSeq, new Float64Array(2 * before));
+    this.#events = widened(this.#events, new Uint32Array(2 * before));
+    this.#hash = widened(this.#hash, new Uint32Array(4 * before));
     this.#slots = new Int32Array(4 * before);
     for (let at = 0; at < before; at++) this.#place(at);
   }
+}
+
+/** Up to `limit` indexes, in the order that `isBefore` says. */
+class NewestFirst {
+  readonly indexes: number[] = [];
+
+  constructor(
+    readonly limit: number,
+    readonly isBefore: (a: number, b: number) => boolean,
+  ) {}
+
+  add(at: number): void {
+    const { indexes, limit, isBefore } = this;
+    if (indexes.length === limit && (limit === 0 || !isBefore(at, indexes[limit - 1]))) return;
+    let low = 0, high = indexes.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isBefore(indexes[middle], at)) low = middle + 1;
+      else high = middle;
+    }
+    indexes.splice(low, 0, at);
+    if (indexes.length > limit) indexes.pop();
+  }
+}
+
+function widened<Column extends Float64Array | Uint32Array>(column: Column, wide: Column): Column {
+  wide.set(column);
+  return wide;
 }

@@ -2,29 +2,19 @@
  * What a user did, as far as days and money go: the minutes with an event, transactions and revenue.
  *
  * Minutes are kept as bits, a day of UTC in 45 words, since every day in every time zone is made of
- * whole minutes (lib/query/time_zone.ts). So days can be told in any zone without the events.
- *
- * A transaction is an event of the category EVENT_TYPE_TRANSACTION, or of a type that such events
- * have in `analytics.v1`, because the plain form of an event names no category.
+ * whole minutes (lib/query/time_zone.ts). So days can be told in any zone without the events. Of a
+ * part of a session its first and its last minute are enough: no day is shorter than the hour that
+ * it lies in, so it meets no other days than those two do.
  */
 
 import { bucketStarts } from "../time_zone.ts";
-import type { UserRowChunk } from "./user_row.ts";
+import type { SessionPartChunk } from "./session_part.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 1_440;
 const DAY_WORDS = DAY_MINUTES / 32;
-const CATEGORY_TRANSACTION = 2;
 /** Bytes of one day: the bits, and about as much for the objects around them. */
 const DAY_BYTES = 2 * 4 * DAY_WORDS;
-
-/** What an amount of a transaction of this type counts for in the revenue. */
-const REVENUE_SIGNS: ReadonlyMap<string, number> = new Map([
-  ["purchase", 1],
-  ["subscription", 1],
-  ["refund", -1],
-  ["transfer", 0],
-]);
 
 export class UserActivity {
   events = 0;
@@ -41,21 +31,17 @@ export class UserActivity {
     return this.#days.size * DAY_BYTES;
   }
 
-  /** Counts one event. */
-  add(timestampMs: number, category: number, type: string, amount: number): void {
-    this.events++;
-    this.#mark(Math.floor(timestampMs / MINUTE_MS));
-    const sign = REVENUE_SIGNS.get(type);
-    if (sign === undefined && category !== CATEGORY_TRANSACTION) return;
-    this.transactions++;
-    if (sign !== undefined && !Number.isNaN(amount)) this.revenue += sign * amount;
-  }
-
-  /** Counts all events of a chunk. */
-  addRows(rows: UserRowChunk): void {
-    const { count, series, category, timestampMs, amount, types } = rows;
-    for (let row = 0; row < count; row++) {
-      this.add(timestampMs[row], category[row], types.get(series[row])!, amount[row]);
+  /** Counts all parts of a chunk. */
+  addParts(parts: SessionPartChunk): void {
+    const { count, firstMs, lastMs, events, transactions, revenue } = parts;
+    for (let part = 0; part < count; part++) {
+      const first = Math.floor(firstMs[part] / MINUTE_MS);
+      const last = Math.floor(lastMs[part] / MINUTE_MS);
+      this.events += events[part];
+      this.transactions += transactions[part];
+      this.revenue += revenue[part];
+      this.#mark(first);
+      if (last !== first) this.#mark(last);
     }
   }
 

@@ -1,12 +1,11 @@
 /**
- * All that a partition's rows say of one user, but for texts: totals, sessions, activity and
- * the newest rows over all time. It grows with the rows, in any order, so it can be kept and brought up to date.
+ * All that a partition's rows say of one user, but for texts: totals, sessions and activity over
+ * all time. It grows with the rows, in the order of the log, so it can be kept and brought up to date.
  */
 
-import { NewestRows } from "./newest_rows.ts";
+import type { SessionPartChunk } from "./session_part.ts";
 import { SessionTable } from "./session_table.ts";
 import { UserActivity } from "./user_activity.ts";
-import type { UserRowChunk } from "./user_row.ts";
 
 /** Bytes of a history beside its sessions and its activity. */
 const HISTORY_BYTES = 512;
@@ -14,7 +13,6 @@ const HISTORY_BYTES = 512;
 export class UserHistory {
   readonly sessions = new SessionTable();
   readonly activity = new UserActivity();
-  readonly newest = new NewestRows();
   firstSeenMs = Infinity;
   lastSeenMs = -Infinity;
   /** Rows before this sequence number are in it. */
@@ -26,22 +24,17 @@ export class UserHistory {
 
   /** Roughly what it takes of memory. */
   get byteSize(): number {
-    return HISTORY_BYTES + this.sessions.byteSize + this.activity.byteSize +
-      this.newest.byteSize;
+    return HISTORY_BYTES + this.sessions.byteSize + this.activity.byteSize;
   }
 
   /** Counts rows that are not in it yet. */
-  addRows(rows: UserRowChunk): void {
-    const { count, seq, series, timestampMs, sessionHash, sessionIdOf, types } = rows;
-    for (let row = 0; row < count; row++) {
-      const atMs = timestampMs[row];
-      if (atMs < this.firstSeenMs) this.firstSeenMs = atMs;
-      if (atMs > this.lastSeenMs) this.lastSeenMs = atMs;
-      this.newest.add(atMs, seq[row]);
-      const low = sessionHash[2 * row], high = sessionHash[2 * row + 1];
-      const idOf = () => sessionIdOf(row);
-      this.sessions.add(low, high, atMs, seq[row], types.get(series[row])!, idOf);
+  addParts(parts: SessionPartChunk): void {
+    const { count, firstMs, lastMs } = parts;
+    for (let part = 0; part < count; part++) {
+      if (firstMs[part] < this.firstSeenMs) this.firstSeenMs = firstMs[part];
+      if (lastMs[part] > this.lastSeenMs) this.lastSeenMs = lastMs[part];
     }
-    this.activity.addRows(rows);
+    this.sessions.addParts(parts);
+    this.activity.addParts(parts);
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { NEWEST_ROWS_MAX, NewestRows } from "./newest_rows.ts";
+import { sessionParts } from "../../../tests/support/session_parts.ts";
 import { type SessionPlace, SessionTable, type UserSession } from "./session_table.ts";
 import { UserActivity } from "./user_activity.ts";
 
@@ -9,23 +9,6 @@ const DAY_MS = 86_400_000;
 
 const placedRows = fc.array(fc.tuple(fc.nat(40), fc.nat(15)), { maxLength: 1_500 })
   .map((rows) => rows.map(([timestampMs, session], seq) => ({ timestampMs, session, seq })));
-
-Deno.test("NewestRows.all() has the newest rows, in whatever order they came", () => {
-  fc.assert(
-    fc.property(placedRows, fc.integer({ min: 1, max: 400 }), (rows, readEvery) => {
-      const newest = new NewestRows();
-      rows.forEach(({ timestampMs, seq }, index) => {
-        newest.add(timestampMs, seq);
-        if (index % readEvery === 0) newest.all();
-      });
-      const expected = rows.map(({ timestampMs, seq }) => ({ timestampMs, seq }))
-        .sort((a, b) => b.timestampMs - a.timestampMs || b.seq - a.seq)
-        .slice(0, NEWEST_ROWS_MAX);
-      assert.deepEqual(newest.all().slice(0, NEWEST_ROWS_MAX), expected);
-    }),
-    { numRuns: 100 },
-  );
-});
 
 Deno.test("SessionTable's pages are all sessions of the range once, whole, newest first", () => {
   const question = fc.record({
@@ -38,9 +21,15 @@ Deno.test("SessionTable's pages are all sessions of the range once, whole, newes
       const table = new SessionTable();
       const types = ["view", "buy", "pay"];
       const hashOf = (session: number): [number, number] => [session % 4, session];
-      for (const { timestampMs, session, seq } of rows) {
-        table.add(...hashOf(session), timestampMs, seq, types[seq % 3], () => `s${session}`);
-      }
+      const events = rows.map(({ timestampMs, session, seq }) => ({
+        seq,
+        timestampMs,
+        session: hashOf(session),
+        type: types[seq % 3],
+      }));
+      table.addParts(sessionParts(events.slice(0, 700)));
+      table.addParts(sessionParts(events.slice(700)));
+      for (const { session } of rows) table.setId(hashOf(session), `s${session}`);
       const expected = [...Map.groupBy(rows, ({ session }) => session)].map(([session, own]) => {
         const sorted = own.toSorted((a, b) => a.timestampMs - b.timestampMs || a.seq - b.seq);
         const first = sorted[0], last = sorted[sorted.length - 1];
@@ -48,12 +37,12 @@ Deno.test("SessionTable's pages are all sessions of the range once, whole, newes
           hash: hashOf(session),
           id: `s${session}`,
           startMs: first.timestampMs,
-          startOrder: first.seq,
           entryType: types[first.seq % 3],
           endMs: last.timestampMs,
-          endOrder: last.seq,
           exitType: types[last.seq % 3],
           events: own.length,
+          minSeq: Math.min(...own.map(({ seq }) => seq)),
+          maxSeq: Math.max(...own.map(({ seq }) => seq)),
         } satisfies UserSession;
       }).sort((a, b) => b.startMs - a.startMs || b.hash[1] - a.hash[1]);
       assert.equal(table.count, expected.length);
@@ -78,6 +67,42 @@ Deno.test("SessionTable's pages are all sessions of the range once, whole, newes
   );
 });
 
+Deno.test("SessionTable.newestPlaces() leads to the newest events of a range, unless they are many", () => {
+  const question = fc.record({
+    limit: fc.integer({ min: 1, max: 40 }),
+    fromMs: fc.nat(30),
+    length: fc.nat(40),
+    doubtMs: fc.nat(70),
+    rowsMax: fc.constantFrom(0, 60, 2_000),
+  });
+  fc.assert(
+    fc.property(placedRows, question, (rows, { limit, fromMs, length, doubtMs, rowsMax }) => {
+      const table = new SessionTable();
+      table.addParts(sessionParts(rows.map(({ timestampMs, session, seq }) => ({
+        seq,
+        timestampMs,
+        session: [session, 1],
+        type: "view",
+      }))));
+      const toMs = fromMs + length;
+      const places = table.newestPlaces({ fromMs, toMs, doubtMs, limit, rowsMax });
+      if (places === null) {
+        assert(rows.length > rowsMax, "few enough to be found");
+        return;
+      }
+      // Any of those in doubt may be no event of the page.
+      const newest = rows.filter(({ timestampMs }) => timestampMs >= fromMs && timestampMs < toMs)
+        .filter(({ timestampMs, seq }) => timestampMs < doubtMs || seq % 2 === 0)
+        .sort((a, b) => b.timestampMs - a.timestampMs || b.seq - a.seq).slice(0, limit);
+      for (const { timestampMs, seq } of newest) {
+        assert(timestampMs >= places.fromMs, `event ${seq} is before the places`);
+        assert(places.ranges.some((range) => seq >= range.fromSeq && seq < range.toSeq));
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
 Deno.test("UserActivity.activeDays() has the days of any time zone that have an event", () => {
   const zones = fc.constantFrom("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns");
   const startMs = Date.UTC(2026, 2, 20);
@@ -93,7 +118,12 @@ Deno.test("UserActivity.activeDays() has the days of any time zone that have an 
   fc.assert(
     fc.property(times, zones, (offsets, zone) => {
       const activity = new UserActivity();
-      for (const offset of offsets) activity.add(startMs + offset, 4, "view", NaN);
+      activity.addParts(sessionParts(offsets.map((offset, seq) => ({
+        seq,
+        timestampMs: startMs + offset,
+        session: [1, 1],
+        type: "view",
+      }))));
       const localDay = (ms: number) =>
         Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(zone).startOfDay()
           .epochMilliseconds;
@@ -106,7 +136,7 @@ Deno.test("UserActivity.activeDays() has the days of any time zone that have an 
 
 Deno.test("UserActivity tells transactions by category and by type, and refunds from revenue", () => {
   const activity = new UserActivity();
-  const rows: [category: number, type: string, amount: number][] = [
+  const rows: [category: number, type: string, amount: number | null][] = [
     [2, "purchase", 10],
     [4, "purchase", 2.5],
     [4, "subscription", 4],
@@ -114,9 +144,16 @@ Deno.test("UserActivity tells transactions by category and by type, and refunds 
     [2, "transfer", 100],
     [2, "pay", 50],
     [4, "pay", 60],
-    [4, "purchase", NaN],
+    [4, "purchase", null],
     [1, "view", 7],
   ];
-  for (const [category, type, amount] of rows) activity.add(DAY_MS, category, type, amount);
+  activity.addParts(sessionParts(rows.map(([category, type, amount], seq) => ({
+    seq,
+    timestampMs: DAY_MS,
+    session: [1, 1],
+    category,
+    type,
+    amount,
+  }))));
   assert.deepEqual([activity.events, activity.transactions, activity.revenue], [9, 7, 13.5]);
 });

@@ -12,13 +12,14 @@
  * them). So a lock file beside it is held too: its lock belongs to the open handle.
  */
 
-import { STORE_READS_MAX } from "../../config/limits.ts";
+import { STORE_READS_MAX, STORE_USER_READS_MAX } from "../../config/limits.ts";
 import { StoreError } from "../event_store.ts";
 import { CellAppender } from "./cell_appender.ts";
 import { registerChunkFunction } from "./chunks_in_place.ts";
 import { toStoreError } from "./duckdb_error.ts";
 import { type Connection, type Database, native } from "./native.ts";
 import { readStream, runSql } from "./read_stream.ts";
+import { ReadPlaces } from "./read_places.ts";
 import { RecentAppender } from "./recent_appender.ts";
 import { RowAppender } from "./row_appender.ts";
 import { CATALOG, CREATE_RECENT, CREATE_TABLES, FORMAT_VERSION } from "./schema.ts";
@@ -28,6 +29,12 @@ const ROW_GROUP_ROWS = 30_720;
 
 /** Storage format of the file: the newest that the pinned DuckDB writes. */
 const STORAGE_VERSION = "v1.5.0";
+
+/** Attaches a file under a name, with all that is fixed for its life. */
+export function attachSql(path: string, name: string): string {
+  return `ATTACH '${path.replaceAll("'", "''")}' AS ${name}
+    (ROW_GROUP_SIZE ${ROW_GROUP_ROWS}, STORAGE_VERSION '${STORAGE_VERSION}')`;
+}
 
 /** What the writing side needs; replaced as a whole when a commit fails. */
 export interface Writer {
@@ -44,8 +51,9 @@ export class DuckdbFile {
   #writer: Writer | null = null;
   readonly #idle: Connection[] = [];
   readonly #readers = new Set<Connection>();
-  readonly #waiting: (() => void)[] = [];
-  #reading = 0;
+  readonly #places = new ReadPlaces(STORE_READS_MAX);
+  /** Of reads about one user: a few ms each, which must not wait for scans of all rows. */
+  readonly #userPlaces = new ReadPlaces(STORE_USER_READS_MAX);
   /** Set while reads are held back. */
   #pause: Promise<void> | null = null;
   #drained: (() => void) | null = null;
@@ -107,14 +115,15 @@ export class DuckdbFile {
     }
   }
 
-  /** Runs `work` on a reading connection of its own; it sees committed data only. */
-  async read<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` on a reading connection of its own; it sees committed data only.
+   *
+   * @param isOfUser whether it reads about one user, and so takes a place of its own kind
+   */
+  async read<T>(work: (connection: Connection) => Promise<T>, isOfUser = false): Promise<T> {
     while (this.#pause !== null) await this.#pause;
-    if (this.#reading >= STORE_READS_MAX) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#reading++;
-    }
+    const places = isOfUser ? this.#userPlaces : this.#places;
+    await places.take();
     try {
       if (this.#stopping) throw new Error("the store is closing");
       const connection = this.#idle.pop() ?? await this.#connectReader();
@@ -129,12 +138,13 @@ export class DuckdbFile {
         throw error;
       }
     } finally {
-      // A place is handed on as it is, so that nobody slips in before the one who waited.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#reading--;
-      else next();
+      places.give();
       if (this.#reading === 0) this.#drained?.();
     }
+  }
+
+  get #reading(): number {
+    return this.#places.taken + this.#userPlaces.taken;
   }
 
   /** Runs `work` while no read runs: lets those under way end and holds new ones back. */
@@ -185,11 +195,7 @@ async function attach(database: Database, path: string, keepsRows: boolean): Pro
   const connection = await native.connect(database);
   try {
     registerChunkFunction(connection);
-    await runSql(
-      connection,
-      `ATTACH '${path.replaceAll("'", "''")}' AS ${CATALOG}
-       (ROW_GROUP_SIZE ${ROW_GROUP_ROWS}, STORAGE_VERSION '${STORAGE_VERSION}'); USE ${CATALOG}`,
-    );
+    await runSql(connection, `${attachSql(path, CATALOG)}; USE ${CATALOG}`);
     let format = 0;
     const tables: (string | null)[] = [];
     const tablesSql = "SELECT table_name FROM duckdb_tables()";

@@ -20,22 +20,24 @@ import type {
   RangeRows,
   RowScan,
   ScannedRows,
+  SessionIdsQuery,
+  SessionPartsQuery,
   StoredCell,
   StoredEvent,
   UserEventsQuery,
   UserPeriods,
   UserPeriodsQuery,
-  UserRowsQuery,
 } from "../event_store.ts";
 import { rowsNotKept, StoreError } from "../event_store.ts";
 import type { CopiedRows, CopyWindow, LineWindow, RowLines } from "../row_window.ts";
 import type { FoundUser, UserSearch } from "../../query/user/user_search.ts";
-import type { UserRowChunk } from "../../query/user/user_row.ts";
+import type { SessionPartChunk } from "../../query/user/session_part.ts";
 import { isInvalidated, isOutOfMemory, toStoreError } from "./duckdb_error.ts";
 import { DuckdbFile, sizeOf } from "./duckdb_file.ts";
 import { readTypeNames, type TypeNames } from "./filter_sql.ts";
 import { HeavyScans } from "./heavy_scans.ts";
 import { interruptedBy } from "./interrupted_by.ts";
+import { MemoryTrim, SMALL_COMMIT_ROWS } from "./memory_trim.ts";
 import type { Connection } from "./native.ts";
 import * as queries from "./partition_queries.ts";
 import { ProjectTypes } from "./project_types.ts";
@@ -43,28 +45,16 @@ import { inSnapshot, runSql } from "./read_stream.ts";
 import { readGroups } from "./row_groups.ts";
 import { readKnownKeys, readUserIds, scanRows } from "./row_scan.ts";
 import { writeCommit } from "./write_commit.ts";
-import { copyRows, readLines, readRowsEnd } from "./row_windows.ts";
+import { copyRows, copyWhatFits, readLines, readRowsEnd } from "./row_windows.ts";
 import { readUserPeriods } from "./user_periods.ts";
-import { UserIndex } from "./user_index.ts";
-import { readUserEvents, readUserRows, readUsers } from "./user_reads.ts";
-
-/** A commit of more rows than this is part of catching up. */
-const SMALL_COMMIT_ROWS = 16_384;
-
-/** While catching up, memory is trimmed after so many rows. */
-const TRIM_EVERY_ROWS = 131_072;
-
-/** Memory is trimmed after so many reads. */
-const TRIM_EVERY_READS = 64;
+import { SessionParts, type WriteTurn } from "./session_parts.ts";
+import { readSessionIds, readSessionParts, readUserEvents, readUsers } from "./user_reads.ts";
 
 /** A log of writes longer than this is checkpointed even if reads have to wait for it, bytes. */
 const WAL_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The same while rows are scanned, bytes. */
 const WAL_BYTES_SCANNED_MAX = 4 * WAL_BYTES_MAX;
-
-/** A window of so few rows is not made smaller when it does not fit into memory. */
-const COPY_ROWS_LEAST = 256;
 
 /** How a partition's database is to be set up. */
 export interface DuckdbSettings {
@@ -74,6 +64,8 @@ export interface DuckdbSettings {
   readonly keptMemory: string;
   /** Whether rows are kept; fixed when the file is made. */
   readonly keepsRows: boolean;
+  /** Rows that are added up by session at a time. */
+  readonly runRows: number;
 }
 
 export class DuckdbPartition implements PartitionStore {
@@ -86,17 +78,14 @@ export class DuckdbPartition implements PartitionStore {
   #closed = false;
   /** The end of what the writing side was last asked for: its work is done in turn. */
   #lastTurn: Promise<unknown> = Promise.resolve();
-  /** What was done since memory was last trimmed. */
-  #untrimmedRows = 0;
-  #untrimmedReads = 0;
-  #trimming = false;
+  readonly #trim = new MemoryTrim(() => this.#takeTurn(() => this.#trimMemory()));
   readonly #heavy = new HeavyScans();
   /** Scans that run or wait, and whether trimming was put off for one. */
   #scanning = 0;
   #untrimmed = false;
   #walBytes = 0;
   #nextSeq: number;
-  readonly #users = new UserIndex();
+  readonly #parts: SessionParts;
   readonly #types = new ProjectTypes();
   readonly #reads = new Set<Promise<unknown>>();
 
@@ -113,6 +102,7 @@ export class DuckdbPartition implements PartitionStore {
     this.#file = file;
     this.#nextDelta = nextDelta;
     this.#nextSeq = nextSeq;
+    this.#parts = new SessionParts(file.path, settings.runRows);
   }
 
   static async open(
@@ -214,43 +204,42 @@ export class DuckdbPartition implements PartitionStore {
     return this.#scan("readLines", (c) => readLines(c, window), signal);
   }
 
-  async copyRows(window: CopyWindow, signal: AbortSignal): Promise<CopiedRows> {
-    for (let { toSeq } = window;; toSeq = Math.ceil((window.fromSeq + toSeq) / 2)) {
-      try {
-        const copy = (c: Connection) => copyRows(c, { ...window, toSeq });
-        return await this.#scan("copyRows", copy, signal, () => false);
-      } catch (error) {
-        // Rows of unusual length: half as many may fit.
-        if (!isOutOfMemory(error) || toSeq - window.fromSeq < COPY_ROWS_LEAST) throw error;
-      }
-    }
+  copyRows(window: CopyWindow, signal: AbortSignal): Promise<CopiedRows> {
+    return copyWhatFits(window, (part) => {
+      return this.#scan("copyRows", (c) => copyRows(c, part), signal, () => false);
+    });
   }
 
   async userEvents(query: UserEventsQuery, signal?: AbortSignal): Promise<StoredEvent[]> {
     // Types are asked for after the rows are bounded: all of theirs are known then.
-    const { fromSeq = 0, toSeq = this.#nextSeq, userHash, project } = query;
-    const within = { fromSeq, toSeq };
-    const ranges = query.isNarrow && userHash !== undefined
-      ? this.#users.rangesOf(userHash, within)
-      : [within];
+    const { toSeq = this.#nextSeq, project } = query;
     return await this.#readUser("userEvents", project, signal, (connection, types) => {
-      return readUserEvents(connection, query, ranges, types);
+      return readUserEvents(connection, query, toSeq, types);
     });
   }
 
-  async userRows(
-    query: UserRowsQuery,
-    onRows: (rows: UserRowChunk) => void,
+  async sessionParts(
+    query: SessionPartsQuery,
+    onParts: (parts: SessionPartChunk) => void,
     signal?: AbortSignal,
   ): Promise<void> {
-    const { fromSeq, userHash } = query;
-    const toSeq = Math.min(query.toSeq, this.#nextSeq);
-    void this.#users.fill(this.#nextSeq, (work) => {
-      return this.#trimAfter(this.#read("userBlocks", work, (_, read) => read()));
+    if (!this.keepsRows) throw rowsNotKept();
+    await this.#parts.open(this.#writeParts);
+    void this.#fillParts();
+    const known = { ...query, toSeq: Math.min(query.toSeq, this.#nextSeq) };
+    const { kept } = this.#parts;
+    await this.#readUser("sessionParts", query.project, signal, (connection, types) => {
+      return readSessionParts(connection, known, kept, types, onParts);
     });
-    const ranges = this.#users.rangesOf(userHash, { fromSeq, toSeq });
-    await this.#readUser("userRows", query.project, signal, (connection, types) => {
-      return readUserRows(connection, query, ranges, types, onRows);
+  }
+
+  async sessionIds(
+    query: SessionIdsQuery,
+    signal?: AbortSignal,
+  ): Promise<Map<number, string | null>> {
+    const { kept } = this.#parts;
+    return await this.#readUser("sessionIds", query.project, signal, (connection) => {
+      return readSessionIds(connection, query, kept);
     });
   }
 
@@ -270,12 +259,14 @@ export class DuckdbPartition implements PartitionStore {
 
   sizeBytes(): number {
     const { path } = this.#file;
-    return Math.max(0, sizeOf(path)) + Math.max(0, sizeOf(`${path}.wal`));
+    const files = [path, this.#parts.file].flatMap((file) => [file, `${file}.wal`]);
+    return files.reduce((sum, file) => sum + Math.max(0, sizeOf(file)), 0);
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#trim.stop();
     this.#file.interruptReads();
     await this.#takeTurn(async () => {
       await Promise.allSettled([...this.#reads]);
@@ -328,13 +319,29 @@ export class DuckdbPartition implements PartitionStore {
     const checkpointed = walBytes < this.#walBytes;
     this.#walBytes = walBytes;
     if (walBytes > WAL_BYTES_MAX) void this.#takeTurn(() => this.#checkpoint());
-    this.#untrimmedRows += rows;
-    // While catching up, the next commit would only ask for the same memory again.
-    const due = rows > SMALL_COMMIT_ROWS
-      ? this.#untrimmedRows >= TRIM_EVERY_ROWS
-      : checkpointed || flushed || this.#untrimmedRows > SMALL_COMMIT_ROWS;
-    if (due) this.#trimSoon();
+    this.#trim.afterCommit(rows, checkpointed || flushed);
+    // Who has asked about users will ask again; a backlog comes first.
+    if (rows <= SMALL_COMMIT_ROWS && this.#parts.isOpen) void this.#fillParts();
   }
+
+  /** Has what rows come to by session kept, in the background. */
+  async #fillParts(): Promise<void> {
+    if (await this.#parts.fill(this.#nextSeq, this.#writeParts)) this.#trim.soon();
+  }
+
+  readonly #writeParts: WriteTurn = (work) => {
+    return this.#takeTurn(async () => {
+      if (this.#closed) throw this.#closedError();
+      await this.#reopenIfInvalidated();
+      try {
+        await work(this.#file.writer.connection);
+      } catch (error) {
+        // DuckDB may have given up more than the file of the parts: the next call opens all again.
+        this.#invalidated ||= !isOutOfMemory(error);
+        throw error;
+      }
+    });
+  };
 
   /**
    * Moves the log of writes into the tables. DuckDB does so itself when a commit finds the log long
@@ -357,14 +364,7 @@ export class DuckdbPartition implements PartitionStore {
   /** Trims memory once a large read is done. */
   async #trimAfter(read: Promise<void>): Promise<void> {
     await read;
-    this.#trimSoon();
-  }
-
-  /** Trims memory in the next turn of the writing side, unless that is going to happen anyway. */
-  #trimSoon(): void {
-    if (this.#trimming) return;
-    this.#trimming = true;
-    void this.#takeTurn(() => this.#trimMemory().finally(() => this.#trimming = false));
+    this.#trim.soon();
   }
 
   /**
@@ -378,7 +378,7 @@ export class DuckdbPartition implements PartitionStore {
     if (this.#closed || this.#invalidated) return;
     this.#untrimmed = this.#scanning > 0;
     if (this.#untrimmed) return;
-    this.#untrimmedRows = this.#untrimmedReads = 0;
+    this.#trim.begun();
     const { connection } = this.#file.writer;
     const setLimit = (limit: string) =>
       runSql(connection, `SET memory_limit = '${limit}'`).catch(() => {});
@@ -407,7 +407,7 @@ export class DuckdbPartition implements PartitionStore {
         return interruptedBy(ended, connection, async () => {
           return await work(connection, await this.#types.of(connection, project));
         });
-      }, (_, read) => read());
+      }, true);
     } catch (error) {
       ended.throwIfAborted();
       throw error;
@@ -417,16 +417,16 @@ export class DuckdbPartition implements PartitionStore {
   async #read<T>(
     doing: string,
     work: (connection: Connection) => Promise<T>,
-    isolate: (connection: Connection, read: () => Promise<T>) => Promise<T> = inSnapshot,
+    isOfUser = false,
   ): Promise<T> {
     if (this.#closed) throw this.#closedError();
     if (this.#invalidated) await this.#takeTurn(() => this.#reopenIfInvalidated());
     const file = this.#file;
-    const reading = file.read((c) => isolate(c, () => work(c)));
+    const reading = file.read(isOfUser ? work : (c) => inSnapshot(c, () => work(c)), isOfUser);
     this.#reads.add(reading);
     try {
       const answer = await reading;
-      if (++this.#untrimmedReads >= TRIM_EVERY_READS) this.#trimSoon();
+      this.#trim.afterRead();
       return answer;
     } catch (error) {
       this.#invalidated ||= isInvalidated(error);
@@ -473,7 +473,7 @@ export class DuckdbPartition implements PartitionStore {
       });
     } finally {
       this.#scanning--;
-      if (this.#untrimmed && this.#scanning === 0) this.#trimSoon();
+      if (this.#untrimmed && this.#scanning === 0) this.#trim.soon();
     }
   }
 
@@ -490,6 +490,7 @@ export class DuckdbPartition implements PartitionStore {
     await Promise.allSettled([...this.#reads]);
     this.#file.close();
     this.#file = await DuckdbFile.open(this.#file.path, this.#settings.config, this.keepsRows);
+    this.#parts.detached();
     this.#invalidated = false;
   }
 

@@ -3,6 +3,7 @@
 import type { PartitionStore } from "../event_store.ts";
 import { toStoreError } from "./duckdb_error.ts";
 import { DuckdbPartition, type DuckdbSettings } from "./duckdb_partition.ts";
+import { SESSION_RUN_ROWS } from "./session_parts.ts";
 
 /**
  * What one piece of work may need above what is kept, MiB: a commit of long rows and a few reads of
@@ -26,6 +27,11 @@ export interface DuckdbPartitionOptions {
   readonly memoryLimitMb: number;
   /** False: it is, or is made, one that keeps no rows. Default true. */
   readonly keepsRows?: boolean;
+  /**
+   * Rows that are added up by user and session at a time, at most SESSION_RUN_ROWS, which is the
+   * default; the same whenever the file is opened.
+   */
+  readonly sessionRunRows?: number;
 }
 
 /** Opens `events-NNN.duckdb`, or makes it. Throws StoreError. */
@@ -42,12 +48,15 @@ export async function openDuckdbPartition(
   const settings = {
     ...duckdbSettings(options.memoryLimitMb),
     keepsRows: options.keepsRows ?? true,
+    runRows: options.sessionRunRows ?? SESSION_RUN_ROWS,
   };
   return await DuckdbPartition.open(options.partition, path, settings);
 }
 
 /** Settings of one file; the figures were measured with four files in one process. */
-export function duckdbSettings(memoryLimitMb: number): Omit<DuckdbSettings, "keepsRows"> {
+export function duckdbSettings(
+  memoryLimitMb: number,
+): Omit<DuckdbSettings, "keepsRows" | "runRows"> {
   const keptMb = Math.max(KEPT_MEMORY_MB_MIN, memoryLimitMb);
   const config = {
     // One core owns the partition: more threads would only take it from the others.

@@ -17,12 +17,16 @@ import type {
   RowLines,
   RowWindow,
 } from "../row_window.ts";
+import { isOutOfMemory } from "./duckdb_error.ts";
 import { sizeOf } from "./duckdb_file.ts";
 import { filterSql, needsProperties, propertyText, readTypeNames } from "./filter_sql.ts";
 import type { Connection, Value } from "./native.ts";
 import { readStream, textValue } from "./read_stream.ts";
 import { rangeSql } from "./row_scan.ts";
 import { PART_BYTES_MAX } from "./schema.ts";
+
+/** A window of so few rows is not made smaller when it does not fit into memory. */
+const COPY_ROWS_LEAST = 256;
 
 const CATEGORY = `CASE category ${
   CATEGORY_NAMES.map((name, number) => `WHEN ${number} THEN '${name}'`).join(" ")
@@ -208,4 +212,18 @@ function joined(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayB
     at += part.length;
   }
   return bytes;
+}
+
+/** Copies a window, or as many of its first rows as fit into memory: rows may be unusually long. */
+export async function copyWhatFits(
+  window: CopyWindow,
+  copy: (window: CopyWindow) => Promise<CopiedRows>,
+): Promise<CopiedRows> {
+  for (let { toSeq } = window;; toSeq = Math.ceil((window.fromSeq + toSeq) / 2)) {
+    try {
+      return await copy({ ...window, toSeq });
+    } catch (error) {
+      if (!isOutOfMemory(error) || toSeq - window.fromSeq < COPY_ROWS_LEAST) throw error;
+    }
+  }
 }

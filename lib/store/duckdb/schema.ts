@@ -37,6 +37,32 @@ CREATE TABLE recent(
   derived BOOLEAN);
 `;
 
+/** The name that the file of the tables below is attached under. */
+export const SESSIONS_CATALOG = "sessions";
+
+/**
+ * Tables of a file of its own (session_parts.ts): what rows come to by user, session and hour, in
+ * runs of rows of the log, and of each run its end and the hash of its last event's id. Within a run
+ * parts are in order of users, so that those of a user are together. Session ids are uncompressed:
+ * few are read at a time.
+ */
+export const CREATE_SESSION_PARTS = `
+CREATE TABLE IF NOT EXISTS ${SESSIONS_CATALOG}.runs(end_seq BIGINT, id_hash UBIGINT);
+CREATE TABLE IF NOT EXISTS ${SESSIONS_CATALOG}.session_parts(
+  user_hash ${HASH},
+  session_hash ${HASH},
+  session_id VARCHAR USING COMPRESSION 'uncompressed',
+  min_seq BIGINT,
+  max_seq BIGINT,
+  first_at TIMESTAMP_MS,
+  last_at TIMESTAMP_MS,
+  first_series INTEGER,
+  last_series INTEGER,
+  events INTEGER,
+  transactions INTEGER,
+  revenue DOUBLE);
+`;
+
 /**
  * Statements that make an empty partition. An event whose properties are longer than one value has
  * '' there (which is no JSON) and its text in the parts of `long_properties`; `cell_parts.sketch`

@@ -6,10 +6,15 @@
  * (measured on 1.2 M rows, a user with 330,000 of them: 118 ms against 18 ms).
  */
 
-import type { StoredEvent, UserEventsQuery, UserRowsQuery } from "../event_store.ts";
+import type {
+  SessionIdsQuery,
+  SessionPartsQuery,
+  StoredEvent,
+  UserEventsQuery,
+} from "../event_store.ts";
 import type { FoundUser, UserSearch } from "../../query/user/user_search.ts";
-import { derivedSessionId } from "../../query/user/session_table.ts";
-import type { UserRowChunk } from "../../query/user/user_row.ts";
+import { PART_MS, type SessionPartChunk } from "../../query/user/session_part.ts";
+import { derivedSessionId, type SeqRange } from "../../query/user/session_table.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
 import {
   eventsWithProperties,
@@ -21,19 +26,25 @@ import {
 } from "./filter_sql.ts";
 import { readLongProperties } from "./long_properties.ts";
 import type { Connection, Value } from "./native.ts";
-import type { SeqRange } from "./user_blocks.ts";
 import { integer, pairValue, readStream, textValue } from "./read_stream.ts";
+import { joinRanges } from "./join_ranges.ts";
+import { SESSIONS_CATALOG } from "./schema.ts";
+import { type KeptParts, transactionSql } from "./session_parts.ts";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** One page of a user's events in some ranges of rows, newest first. */
+/**
+ * One page of a user's events, newest first.
+ *
+ * @param toSeq the end of the committed rows
+ */
 export async function readUserEvents(
   connection: Connection,
   query: UserEventsQuery,
-  ranges: readonly SeqRange[],
+  toSeq: number,
   types: TypeNames,
 ): Promise<StoredEvent[]> {
-  const { userHash, before, filter = null } = query;
+  const { userHash, limit, filter = null, near } = query;
   const where: string[] = [];
   const values: Value[] = [];
   if (userHash === undefined) {
@@ -43,12 +54,8 @@ export async function readUserEvents(
     where.push("user_hash = ?");
     values.push(pairValue(...userHash));
   }
-  where.push("timestamp >= ? AND timestamp < ?");
-  values.push(timeValue(query.fromMs), timeValue(query.toMs));
-  if (before !== null) {
-    where.push(`timestamp <= ? AND (timestamp < ? OR seq < ${integer(before.seq)})`);
-    values.push(timeValue(before.timestampMs), timeValue(before.timestampMs));
-  }
+  // Each condition of each range costs as much as a few rows do.
+  if (near === undefined) addTimes(query, where, values);
   if (filter !== null) {
     const { sql, values: bound } = filterSql(filter, types);
     where.push(sql);
@@ -61,17 +68,15 @@ export async function readUserEvents(
   // With neither a join nor a subquery, DuckDB goes through the row groups from the newest on and
   // stops early (measured on 4.7 M rows, a user with 236,000 of them: 2 ms against 530 ms). Ordering
   // costs as much as reading a few rows, though.
-  const order = query.isNarrow
-    ? ""
-    : `ORDER BY timestamp DESC, seq DESC LIMIT ${integer(query.limit)}`;
-  const events: Writable<StoredEvent>[] = [];
+  const order = near === undefined
+    ? `ORDER BY timestamp DESC, seq DESC LIMIT ${integer(limit)}`
+    : "";
+  const ranges = near === undefined ? [{ fromSeq: 0, toSeq }] : joinRanges(near);
+  const read: Writable<StoredEvent>[] = [];
   await readRanges(connection, select, values, ranges, order, (chunk) => {
-    events.push(...storedEvents(chunk, query.userId, types));
+    read.push(...storedEvents(chunk, query.userId, types));
   });
-  if (query.isNarrow) {
-    events.sort((a, b) => b.timestampMs - a.timestampMs || b.seq - a.seq);
-    events.splice(query.limit);
-  }
+  const events = near === undefined ? read : newestOf(read, query);
   const long = events.filter((event) => event.properties === "");
   if (long.length > 0) {
     const texts = await readLongProperties(connection, long.map((event) => event.seq));
@@ -80,30 +85,155 @@ export async function readUserEvents(
   return events;
 }
 
-/** Calls `onRows` for the rows of one user in some ranges of rows, chunk by chunk. */
-export async function readUserRows(
+/** Conditions of the page's times. */
+function addTimes(
+  { fromMs, toMs, before }: UserEventsQuery,
+  where: string[],
+  values: Value[],
+): void {
+  where.push("timestamp >= ? AND timestamp < ?");
+  values.push(timeValue(fromMs), timeValue(toMs));
+  if (before === null) return;
+  where.push(`timestamp <= ? AND (timestamp < ? OR seq < ${integer(before.seq)})`);
+  values.push(timeValue(before.timestampMs), timeValue(before.timestampMs));
+}
+
+/** Those of some events that are on the page. */
+function newestOf<Event extends StoredEvent>(
+  events: readonly Event[],
+  { fromMs, toMs, toSeq = Infinity, before, limit }: UserEventsQuery,
+): Event[] {
+  return events.filter(({ timestampMs, seq }) =>
+    timestampMs >= fromMs && timestampMs < toMs && seq < toSeq &&
+    (before === null || timestampMs < before.timestampMs ||
+      (timestampMs === before.timestampMs && seq < before.seq))
+  ).sort((a, b) => b.timestampMs - a.timestampMs || b.seq - a.seq).slice(0, limit);
+}
+
+/** Rows of one user between places and times. */
+interface RowBounds extends SeqRange {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/**
+ * Calls `onParts` for the parts of a user's sessions: those that are kept, and of the rows at the
+ * ends that no run or no whole hour has, each by itself.
+ *
+ * @param kept what is in parts that are kept
+ */
+export async function readSessionParts(
   connection: Connection,
-  { userHash, fromMs, toMs }: UserRowsQuery,
-  ranges: readonly SeqRange[],
+  { userHash, fromSeq, toSeq, fromMs, toMs }: SessionPartsQuery,
+  kept: KeptParts,
   types: TypeNames,
-  onRows: (rows: UserRowChunk) => void,
+  onParts: (parts: SessionPartChunk) => void,
 ): Promise<void> {
-  const select = `SELECT seq, series_id, category, timestamp, session_hash, session_id, amount
-    FROM events WHERE user_hash = ? AND timestamp >= ? AND timestamp < ?`;
-  const values = [pairValue(...userHash), timeValue(fromMs), timeValue(toMs)];
-  await readRanges(connection, select, values, ranges, "", (chunk) => {
-    onRows({
-      count: chunk.count,
-      seq: chunk.int64(0),
-      series: chunk.int32(1),
-      category: chunk.uint8(2),
-      timestampMs: chunk.int64(3),
-      sessionHash: chunk.pairs(4),
-      sessionIdOf: chunk.textReader(5),
-      amount: chunk.float64(6),
-      types,
-    });
+  const give = (chunk: ChunkReader) => onParts(partsOf(chunk, types));
+  const runs = within(fromSeq, Math.min(toSeq, kept.nextSeq), kept.runRows);
+  const hours = within(fromMs, toMs, PART_MS);
+  const readRows = (bounds: readonly RowBounds[]) => (
+    readRowParts(connection, userHash, bounds, types, give)
+  );
+  if (runs === null || hours === null) return await readRows([{ fromSeq, toSeq, fromMs, toMs }]);
+  const [firstSeq, endSeq] = runs, [firstMs, endMs] = hours;
+  // What is before the parts in the log comes before them: that is the order of equal times.
+  await readRows([{ fromSeq, toSeq: firstSeq, fromMs, toMs }]);
+  const select =
+    `SELECT session_hash, min_seq, max_seq, first_at, last_at, first_series, last_series,
+      events, transactions, revenue
+    FROM ${SESSIONS_CATALOG}.session_parts WHERE user_hash = ? AND min_seq >= ${integer(firstSeq)}
+      AND max_seq < ${integer(endSeq)} AND first_at >= ? AND last_at < ?`;
+  const values = [pairValue(...userHash), timeValue(firstMs), timeValue(endMs)];
+  await readStream(connection, select, values, give);
+  await readRows([
+    { fromSeq: firstSeq, toSeq: endSeq, fromMs, toMs: firstMs },
+    { fromSeq: firstSeq, toSeq: endSeq, fromMs: endMs, toMs },
+    { fromSeq: endSeq, toSeq, fromMs, toMs },
+  ]);
+}
+
+/** The widest range of whole steps within a range; null = there is none. */
+function within(from: number, to: number, step: number): [from: number, to: number] | null {
+  const first = Math.ceil(from / step) * step, end = Math.floor(to / step) * step;
+  return first < end ? [first, end] : null;
+}
+
+/** Each row as a part of its own. */
+async function readRowParts(
+  connection: Connection,
+  userHash: readonly [low: number, high: number],
+  bounds: readonly RowBounds[],
+  types: TypeNames,
+  onChunk: (chunk: ChunkReader) => void,
+): Promise<void> {
+  const { isTransaction, revenue } = transactionSql(types);
+  const values: Value[] = [];
+  const selects = bounds.flatMap(({ fromSeq, toSeq, fromMs, toMs }) => {
+    if (fromSeq >= toSeq || fromMs >= toMs) return [];
+    values.push(pairValue(...userHash), timeValue(fromMs), timeValue(toMs));
+    return `SELECT session_hash, seq, seq, timestamp, timestamp, series_id, series_id, 1::INTEGER,
+        ${isTransaction}::INTEGER, (${revenue})::DOUBLE
+      FROM events WHERE user_hash = ? AND timestamp >= ? AND timestamp < ?
+        AND seq >= ${integer(fromSeq)} AND seq < ${integer(toSeq)}`;
   });
+  if (selects.length > 0) {
+    await readStream(connection, selects.join(" UNION ALL "), values, onChunk);
+  }
+}
+
+function partsOf(chunk: ChunkReader, types: TypeNames): SessionPartChunk {
+  return {
+    count: chunk.count,
+    sessionHash: chunk.pairs(0),
+    minSeq: chunk.int64(1),
+    maxSeq: chunk.int64(2),
+    firstMs: chunk.int64(3),
+    lastMs: chunk.int64(4),
+    firstSeries: chunk.int32(5),
+    lastSeries: chunk.int32(6),
+    events: chunk.int32(7),
+    transactions: chunk.int32(8),
+    revenue: chunk.float64(9),
+    types,
+  };
+}
+
+/** By places of rows: the session id that the client gave with them; null = none. */
+export async function readSessionIds(
+  connection: Connection,
+  { userHash, seqs }: SessionIdsQuery,
+  kept: KeptParts,
+): Promise<Map<number, string | null>> {
+  const missing = new Set(seqs), ids = new Map<number, string | null>();
+  const user = [pairValue(...userHash)];
+  const note = (chunk: ChunkReader) => {
+    const places = chunk.int64(0), textOf = chunk.textReader(1);
+    places.forEach((seq, row) => {
+      if (missing.delete(seq)) ids.set(seq, textOf(row));
+    });
+  };
+  const span = spanOf(seqs.filter((seq) => seq < kept.nextSeq));
+  if (span !== null) {
+    const sql =
+      `SELECT min_seq, session_id FROM ${SESSIONS_CATALOG}.session_parts WHERE user_hash = ?
+      AND min_seq >= ${integer(span.fromSeq)} AND min_seq < ${integer(span.toSeq)}`;
+    await readStream(connection, sql, user, note);
+  }
+  const select = "SELECT seq, session_id FROM events WHERE user_hash = ?";
+  const ranges = joinRanges([...missing].map((seq) => ({ fromSeq: seq, toSeq: seq + 1 })));
+  await readRanges(connection, select, user, ranges, "", note);
+  return ids;
+}
+
+function spanOf(seqs: readonly number[]): SeqRange | null {
+  if (seqs.length === 0) return null;
+  let from = Infinity, to = -Infinity;
+  for (const seq of seqs) {
+    from = Math.min(from, seq);
+    to = Math.max(to, seq);
+  }
+  return { fromSeq: from, toSeq: to + 1 };
 }
 
 /** The first users whose ids begin with a prefix and come after another id, by their bytes. */
@@ -175,6 +305,7 @@ function storedEvents(chunk: ChunkReader, userId: string, typeOf: TypeNames): St
     timestampMs: timestampMs[i],
     receivedAtMs: receivedAtMs[i],
     sessionId: sessions[i] ?? derivedSessionId(hashes[2 * i], hashes[2 * i + 1]),
+    sessionHash: [hashes[2 * i], hashes[2 * i + 1]],
     source: sources[i],
     properties: properties[i] ?? "{}",
     amount: Number.isNaN(amounts[i]) ? null : amounts[i],
