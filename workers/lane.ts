@@ -7,6 +7,7 @@ import type { EventLogReader, LogRecord } from "../lib/log/event_log.ts";
 import { type ApplyCounts, newApplyCounts } from "../lib/process/apply_record.ts";
 import type { PartitionProcessor } from "../lib/process/partition_processor.ts";
 import { encodeProgress } from "../lib/process/progress_frame.ts";
+import { WaitingTraces } from "../lib/telemetry/tracing.ts";
 import type { Suspect } from "./protocol.ts";
 import type { SetAside } from "./set_aside.ts";
 
@@ -26,6 +27,8 @@ export class Lane {
   commitMs = 0;
   committedRows = 0;
   counts: ApplyCounts = newApplyCounts();
+  /** Of records that wait for a commit. */
+  readonly traces = new WaitingTraces();
   #committedAtMs = 0;
   /** How long the next commit rests after the last one, ms. */
   #pauseMs = COMMIT_PAUSE_MS_MIN;

@@ -33,6 +33,7 @@ import { findPoison, linesOf, withoutLines } from "../lib/process/poison_lines.t
 import { PROGRESS_FRAME } from "../lib/process/progress_frame.ts";
 import type { RingWriter } from "../lib/ring/ring.ts";
 import { StoreError } from "../lib/store/event_store.ts";
+import { tracing } from "../lib/telemetry/tracing.ts";
 import { Lane } from "./lane.ts";
 import type { LiveFeed } from "./live_feed.ts";
 import { macrotask } from "../lib/process/macrotask.ts";
@@ -326,6 +327,7 @@ export class ShardLoop {
       throw error;
     }
     lane.measure(record);
+    if (tracing !== null && record.traceparent) lane.traces.note(record.traceparent);
   }
 
   /** Commits what was before it, then the record by itself; sets it aside if it failed too often. */
@@ -388,10 +390,14 @@ export class ShardLoop {
     while (!lane.aside.isEmpty) await lane.aside.put(givesUp);
     const startedMs = performance.now();
     const { storedOffset: offset, nextOffset } = lane.processor;
+    const traces = lane.traces.take();
+    const span = tracing?.startCommit(traces, { "rta.partition": lane.partition }) ?? null;
     let committed: Committed;
     try {
       committed = await lane.processor.commit(this.#parts.now(), flush);
+      span?.end();
     } catch (error) {
+      span?.end(error);
       if (!(error instanceof StoreError)) {
         this.#failedAt ??= { partition: lane.partition, offset, nextOffset };
       }

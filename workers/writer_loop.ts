@@ -16,6 +16,7 @@ import { setImmediate } from "node:timers";
 import { WRITER_COMMIT_BYTES_MAX } from "../lib/config/limits.ts";
 import {
   AppendHeader,
+  type AppendOrigin,
   encodeAck,
   encodeNack,
   FRAME_ACK,
@@ -23,6 +24,7 @@ import {
   FRAME_NACK,
   nextSequence,
   readAppendHeader,
+  readOrigin,
 } from "../lib/log/append_frames.ts";
 import { type AppendBatch, type EventLogWriter, LogError } from "../lib/log/event_log.ts";
 import { RingReader, RingWriter } from "../lib/ring/ring.ts";
@@ -58,8 +60,8 @@ export class WriterLoop {
   /** The lines of one commit; pages of it that no commit reached take no memory. */
   readonly #gathered = new Uint8Array(WRITER_COMMIT_BYTES_MAX);
   readonly #batches: AppendBatch[] = [];
-  #projectBytes = new Uint8Array(0);
-  #project = "";
+  #originBytes = new Uint8Array(0);
+  #origin: AppendOrigin = { project: "", traceparent: null };
   /** Of the frame read last; -1 before the first. */
   #sequence = -1;
   #failing = false;
@@ -143,11 +145,11 @@ export class WriterLoop {
       readAppendHeader(payload, header);
       this.#follow(header.sequence);
       if (fromSequence === -1) fromSequence = header.sequence;
-      const end = bytes + payload.length - header.projectEnd;
-      this.#gathered.set(payload.subarray(header.projectEnd), bytes);
+      const end = bytes + payload.length - header.originEnd;
+      this.#gathered.set(payload.subarray(header.originEnd), bytes);
       this.#batches.push({
         partition: header.partition,
-        project: this.#projectOf(payload),
+        ...this.#originOf(payload),
         receivedAtMs: header.receivedAtMs,
         events: header.events,
         value: this.#gathered.subarray(bytes, end),
@@ -165,19 +167,19 @@ export class WriterLoop {
     this.#sequence = sequence;
   }
 
-  /** Frames of one project usually follow each other: decode its name once. */
-  #projectOf(payload: Uint8Array): string {
-    const { projectStart, projectEnd } = this.#header;
-    const length = projectEnd - projectStart;
-    let same = length === this.#projectBytes.length;
+  /** Frames of one origin usually follow each other: decode it once. */
+  #originOf(payload: Uint8Array): AppendOrigin {
+    const { originStart, originEnd } = this.#header;
+    const length = originEnd - originStart;
+    let same = length === this.#originBytes.length;
     for (let i = 0; same && i < length; i++) {
-      same = payload[projectStart + i] === this.#projectBytes[i];
+      same = payload[originStart + i] === this.#originBytes[i];
     }
     if (!same) {
-      this.#projectBytes = payload.slice(projectStart, projectEnd);
-      this.#project = this.#decoder.decode(this.#projectBytes);
+      this.#originBytes = payload.slice(originStart, originEnd);
+      this.#origin = readOrigin(this.#decoder.decode(this.#originBytes));
     }
-    return this.#project;
+    return this.#origin;
   }
 
   async #answer(kind: number, payload: Uint8Array): Promise<void> {

@@ -46,6 +46,8 @@ export const BODIES_BYTES_MAX = 64 * MIB;
 export const BODY_READ_MS_MAX = 30 * SECOND_MS;
 /** Longest handshake of mutual TLS. */
 export const MTLS_HANDSHAKE_MS_MAX = 10 * SECOND_MS;
+/** Most requests that the span of one commit is linked to. */
+export const COMMIT_SPAN_LINKS_MAX = 32;
 /** Most connections of one HTTP port at a time where clients show certificates. */
 export const HTTP_MTLS_CONNECTIONS_MAX = 4_096;
 /** Most events of one REST batch. */

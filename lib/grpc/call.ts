@@ -12,6 +12,8 @@ import { NO_ERROR } from "../http2/frames.ts";
 import { type Http2Stream, StreamReset } from "../http2/stream.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { traceIdOf, TRACEPARENT_HEADER, traceparentOf } from "../telemetry/trace_context.ts";
+import { tracing } from "../telemetry/tracing.ts";
 import type { CallGate } from "./call_gate.ts";
 import { timeoutMsOf } from "./call_headers.ts";
 import type { HeldBytes } from "./held_bytes.ts";
@@ -22,6 +24,8 @@ import { Status, type StatusCode, statusName } from "./status_code.ts";
 /** Who calls, as far as the call's metadata tells. */
 export interface CallContext {
   readonly requestId: string;
+  /** The trace that the call is of (W3C); null = of none. */
+  readonly traceparent: string | null;
   /** The project that the call may act on. */
   readonly project: string;
   /** What may be stored for the call; null = any number of events. */
@@ -102,6 +106,9 @@ export async function serveCall(
   const header = (name: string) => stream.header(name);
   const given = header(REQUEST_ID_HEADER);
   const requestId = given !== null && isRequestId(given) ? given : crypto.randomUUID();
+  const givenTrace = traceparentOf(header(TRACEPARENT_HEADER));
+  const span = tracing?.startCall(path, givenTrace) ?? null;
+  const traceparent = span?.traceparent ?? givenTrace;
   const exchange = new Exchange(stream, requestId, acceptsGzip(stream));
   const end = new AbortController();
   const expire = (what: string) => end.abort(new ProblemError("deadline_exceeded", what));
@@ -123,7 +130,7 @@ export async function serveCall(
     admitted = await admit(path, header);
     const { project, quota } = admitted;
     admitted.whileGood(() => end.abort(new ProblemError("unauthenticated", CREDENTIALS_ENDED)));
-    const context = { requestId, project, quota, signal: end.signal, header };
+    const context = { requestId, traceparent, project, quota, signal: end.signal, header };
     reader = messagesOf(stream, options.held);
     await withinSignal(end.signal, run(reader, served, exchange, context));
     exchange.end([["grpc-status", "0"]]);
@@ -141,7 +148,8 @@ export async function serveCall(
     if (entered) gate.leave();
     const durationMs = performance.now() - startedMs;
     metrics.grpcMeter.end(role, path, statusName(code), durationMs / 1_000);
-    logCall(logger, { requestId, path, code, admitted, durationMs, failure });
+    span?.end(code === Status.OK ? undefined : statusName(code));
+    logCall(logger, { requestId, traceparent, path, code, admitted, durationMs, failure });
   }
 }
 
@@ -259,6 +267,7 @@ function acceptsGzip(stream: Http2Stream): boolean {
 
 interface EndedCall {
   readonly requestId: string;
+  readonly traceparent: string | null;
   readonly path: string;
   readonly code: StatusCode;
   readonly admitted: AdmittedCall | null;
@@ -268,11 +277,12 @@ interface EndedCall {
 
 /** One line a call: calls that went well at debug, as direct routes of HTTP. */
 function logCall(logger: Logger, ended: EndedCall): void {
-  const { requestId, path, code, admitted, durationMs, failure } = ended;
+  const { requestId, traceparent, path, code, admitted, durationMs, failure } = ended;
   const level = failure !== null ? "error" : code === Status.OK ? "debug" : "info";
   if (!logger.isLevelEnabled(level)) return;
   const line = {
     request_id: requestId,
+    trace_id: traceparent === null ? undefined : traceIdOf(traceparent),
     method: path,
     code: statusName(code),
     project: admitted?.project,

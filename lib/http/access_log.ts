@@ -8,10 +8,13 @@
 import { PATH_LOGGED_CHARS_MAX } from "../config/limits.ts";
 import type { LoggedCaller } from "./admission.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { traceIdOf } from "../telemetry/trace_context.ts";
 
 /** An answered request. */
 export interface AnsweredRequest {
   readonly requestId: string;
+  /** The trace that it is of (W3C); null = of none. */
+  readonly traceparent: string | null;
   readonly method: string;
   readonly path: string;
   /** HTTP status. */
@@ -34,6 +37,7 @@ export function logAnswer(logger: Logger, answered: AnsweredRequest): void {
   if (!logger.isLevelEnabled(level)) return;
   const line = {
     request_id: answered.requestId,
+    trace_id: answered.traceparent === null ? undefined : traceIdOf(answered.traceparent),
     method: answered.method,
     path: shortened(answered.path),
     status,

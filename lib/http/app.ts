@@ -14,6 +14,8 @@ import { HTTPException } from "hono/http-exception";
 import type { Role } from "../config/variables.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { TRACEPARENT_HEADER } from "../telemetry/trace_context.ts";
+import { requestTraceparent } from "../telemetry/tracing.ts";
 import { logAnswer, shortened } from "./access_log.ts";
 import type { Admission, Admitted } from "./admission.ts";
 import type { CrossOrigin } from "./cross_origin.ts";
@@ -75,6 +77,8 @@ export function createHandler(options: HandlerOptions): Handler {
     const requestId = requestIdOf(request.headers);
     const path = pathOf(request.url);
     const direct = routes.get(path);
+    // A request that became a WebSocket has no headers any more when it is logged.
+    const trace = direct === undefined || timesDirect ? traceOf(request) : null;
     const startedMs = direct === undefined || timesDirect ? performance.now() : 0;
     let response: Response;
     let failure: unknown = null;
@@ -107,10 +111,16 @@ export function createHandler(options: HandlerOptions): Handler {
       const { method } = request;
       const isProbe = direct !== undefined || PROBE_PATHS.has(path);
       const caller = admission?.callerOf(request) ?? null;
-      logAnswer(logger, { requestId, method, path, status, durationMs, isProbe, caller, failure });
+      const traceparent = direct === undefined ? trace : trace ?? traceOf(request);
+      const answer = { requestId, traceparent, method, path, status, durationMs };
+      logAnswer(logger, { ...answer, isProbe, caller, failure });
     }
     return response;
   };
+}
+
+function traceOf(request: Request): string | null {
+  return requestTraceparent(request.headers.get(TRACEPARENT_HEADER));
 }
 
 interface MatchedRoute {

@@ -11,6 +11,7 @@
  */
 import { PREFLIGHT_SECONDS } from "../config/access_limits.ts";
 import { ProblemError } from "./problem.ts";
+import { TRACEPARENT_HEADER } from "../telemetry/trace_context.ts";
 import { REQUEST_ID_HEADER } from "./request_id.ts";
 import { wantsSocket } from "./socket_stream.ts";
 
@@ -25,6 +26,7 @@ const REQUEST_HEADERS = [
   "content-encoding",
   "content-type",
   "last-event-id",
+  TRACEPARENT_HEADER,
   "x-api-key",
   REQUEST_ID_HEADER,
 ].join(", ");

@@ -1,15 +1,15 @@
 /**
  * A port that speaks HTTP/2 only: in plain text from the first byte (prior knowledge), or over TLS
- * where both sides agree on `h2`, and clients show certificates where they have to. Watches over its connections: those that say nothing, that went
- * silent, that are too many.
+ * where both sides agree on `h2`, and clients show certificates where they have to. Watches over its
+ * connections: those that say nothing, that went silent, that are too many.
  */
+import type { TLSSocket } from "node:tls";
 import {
   GRPC_KEEPALIVE_MS,
   GRPC_KEEPALIVE_TIMEOUT_MS,
   H2_CONNECTIONS_MAX,
   H2_PREFACE_MS_MAX,
 } from "../config/grpc_limits.ts";
-import type { TLSSocket } from "node:tls";
 import { ListenError } from "../http/listen.ts";
 import { asksClients, listenMutualTls } from "../http/mutual_tls.ts";
 import type { ServerTls } from "../http/server_tls.ts";

@@ -1,11 +1,12 @@
 /**
  * What goes through the rings between the thread that takes events in and the log's writer.
  *
- *     APPEND    u32 sequence | u32 partition | u32 events | u32 projectBytes | f64 receivedAtMs
- *               | project, UTF-8 | lines, each ended by 0x0a                       main -> writer
+ *     APPEND    u32 sequence | u32 partition | u32 events | u32 originBytes | f64 receivedAtMs
+ *               | origin, UTF-8 | lines, each ended by 0x0a                        main -> writer
  *     ACK       u32 throughSequence                                               writer -> main
  *     NACK      u32 fromSequence | u32 throughSequence | code, ASCII              writer -> main
  *
+ * The origin is the project, and for a traced request a NUL and its traceparent.
  * u32 is little-endian, f64 in the machine's order. Sequences count APPEND frames and wrap at 2^32.
  * ACK answers all frames up to throughSequence that are not answered yet, NACK those of its range.
  */
@@ -15,7 +16,7 @@ export const FRAME_APPEND = 1;
 export const FRAME_ACK = 2;
 export const FRAME_NACK = 3;
 
-/** Bytes of an APPEND frame before the project. */
+/** Bytes of an APPEND frame before the origin. */
 export const APPEND_HEADER_BYTES = 24;
 /** Bytes of an ACK frame. */
 export const ACK_BYTES = 4;
@@ -26,43 +27,61 @@ const decoder = new TextDecoder();
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 
+/** Whose lines a frame has, and of which trace. */
+export interface AppendOrigin {
+  readonly project: string;
+  /** Null = of none. */
+  readonly traceparent: string | null;
+}
+
+/** The text of an origin; a project's name has no NUL. */
+export function originText({ project, traceparent }: AppendOrigin): string {
+  return traceparent === null ? project : `${project}\0${traceparent}`;
+}
+
+/** What the text of an origin says. */
+export function readOrigin(text: string): AppendOrigin {
+  const [project, traceparent = null] = text.split("\0");
+  return { project, traceparent };
+}
+
 /** The header of an APPEND frame; one object, used again for every frame. */
 export class AppendHeader {
   sequence = 0;
   partition = 0;
   events = 0;
   receivedAtMs = 0;
-  /** Where the project and the lines lie in the payload that was read. */
-  projectStart = 0;
-  projectEnd = 0;
+  /** Where the origin and the lines lie in the payload that was read. */
+  originStart = 0;
+  originEnd = 0;
 }
 
-/** Writes header and project; returns where the lines begin. Allocates nothing. */
+/** Writes header and origin; returns where the lines begin. Allocates nothing. */
 export function writeAppendHeader(
   payload: Uint8Array,
   sequence: number,
   partition: number,
   events: number,
   receivedAtMs: number,
-  project: Uint8Array,
+  origin: Uint8Array,
 ): number {
   writeU32(payload, 0, sequence);
   writeU32(payload, 4, partition);
   writeU32(payload, 8, events);
-  writeU32(payload, 12, project.length);
+  writeU32(payload, 12, origin.length);
   float[0] = receivedAtMs;
   payload.set(floatBytes, 16);
-  payload.set(project, APPEND_HEADER_BYTES);
-  return APPEND_HEADER_BYTES + project.length;
+  payload.set(origin, APPEND_HEADER_BYTES);
+  return APPEND_HEADER_BYTES + origin.length;
 }
 
-/** Reads the header of an APPEND payload into `out`; the lines go from out.projectEnd to the end. */
+/** Reads the header of an APPEND payload into `out`; the lines go from out.originEnd to the end. */
 export function readAppendHeader(payload: Uint8Array, out: AppendHeader): void {
   out.sequence = readU32(payload, 0);
   out.partition = readU32(payload, 4);
   out.events = readU32(payload, 8);
-  out.projectStart = APPEND_HEADER_BYTES;
-  out.projectEnd = APPEND_HEADER_BYTES + readU32(payload, 12);
+  out.originStart = APPEND_HEADER_BYTES;
+  out.originEnd = APPEND_HEADER_BYTES + readU32(payload, 12);
   for (let i = 0; i < 8; i++) floatBytes[i] = payload[16 + i];
   out.receivedAtMs = float[0];
 }

@@ -28,10 +28,10 @@ Deno.test("readAppendHeader() gives what writeAppendHeader() was given", () => {
         const end = writeAppendHeader(payload, sequence, partition, events, receivedAtMs, project);
         assert.equal(end, payload.length - 3);
         readAppendHeader(payload, header);
-        const { projectStart, projectEnd, ...read } = header;
+        const { originStart, originEnd, ...read } = header;
         assert.deepEqual(read, { ...fields });
-        assert.equal(projectEnd, end);
-        assert.equal(new TextDecoder().decode(payload.slice(projectStart, projectEnd)), name);
+        assert.equal(originEnd, end);
+        assert.equal(new TextDecoder().decode(payload.slice(originStart, originEnd)), name);
       },
     ),
     { numRuns: 500 },

@@ -12,7 +12,8 @@
  * linePlace() says where one line stands.
  *
  * Contract (held by tests/contract/event_log_contract.ts over every adapter):
- * - batches of one append may be joined to one record; its receivedAtMs is then the newest of theirs;
+ * - batches of one append may be joined to one record, but never of different traces; its
+ *   receivedAtMs is then the newest of theirs;
  * - append resolves only once every batch is durable (fsync / acks=all); it rejects with a
  *   LogError whose code is stable, and then nothing or only some of the batches are in the log;
  * - records of one partition are read in the order they were appended, none left out;
@@ -29,6 +30,8 @@ export interface AppendBatch {
   readonly project: string;
   /** When the platform took the events in, ms since the epoch. */
   readonly receivedAtMs: number;
+  /** Of the request that the lines came with (W3C); missing or null = it was of no trace. */
+  readonly traceparent?: string | null;
   /** How many lines `value` holds, at least 1. */
   readonly events: number;
   /** UTF-8 NDJSON, one canonical event a line, each line ended by 0x0a. */
@@ -46,6 +49,8 @@ export interface LogRecord {
   readonly project: string;
   /** When the platform took the events in; of a foreign record, the time that it bears itself. */
   readonly receivedAtMs: number;
+  /** Of the request that all its events came with (W3C); missing = of none, or of foreign form. */
+  readonly traceparent?: string;
   readonly value: Uint8Array;
   /**
    * "ndjson": lines, each one event and ended by 0x0a. "json": ONE value, that may go over several

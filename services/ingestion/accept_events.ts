@@ -29,6 +29,7 @@ import type { BatchMediaType } from "../../lib/http/media_type.ts";
 import { ProblemError } from "../../lib/http/problem.ts";
 import { BATCH_SLOT } from "../../lib/telemetry/event_durations.ts";
 import type { Metrics } from "../../lib/telemetry/metrics.ts";
+import { type OpenSpan, tracing } from "../../lib/telemetry/tracing.ts";
 import { type AppendFailure, type AppendPart, OverloadedError } from "./durable_producer.ts";
 import { IngestionStats } from "./ingestion_stats.ts";
 import type { DecodeEvent, ProtoPart } from "./proto_events.ts";
@@ -58,6 +59,8 @@ export interface ModeOptions {
   readonly project: string;
   /** How much may be stored; missing or null = any number of events. */
   readonly quota?: EventQuota | null;
+  /** Of the request (W3C); missing or null = it is of no trace. */
+  readonly traceparent?: string | null;
 }
 
 /** How a request is to be taken. */
@@ -248,16 +251,20 @@ export class EventAcceptor {
    * where nothing is to be waited for.
    */
   #handOver(options: ModeOptions, receivedAtMs: number): Promise<Outcomes> | Outcomes | null {
-    const { mode, project, quota = null } = options;
+    const { mode, project, quota = null, traceparent = null } = options;
     if (mode === "check") return null;
     if (quota !== null) this.#charge(quota);
+    const { accepted, lines } = this.#sorter;
+    const span = tracing?.startAppend(traceparent, { "rta.events": accepted }) ?? null;
+    const trace = span?.traceparent ?? traceparent;
     const parts: AppendPart[] = [];
-    const { lines } = this.#sorter;
     for (let partition = 0; partition < lines.length; partition++) {
       if (lines[partition].count === 0) continue;
-      parts.push({ partition, project, receivedAtMs, lines: lines[partition] });
+      parts.push({ partition, project, receivedAtMs, traceparent: trace, lines: lines[partition] });
     }
-    return mode === "async" ? this.#enqueue(parts) : this.#producer.appendAll(parts);
+    const outcomes = mode === "async" ? this.#enqueue(parts) : this.#producer.appendAll(parts);
+    if (span !== null) void endAppend(span, outcomes);
+    return outcomes;
   }
 
   /** All of a request's good events, or none. What they are sorted into is cleared by the next. */
@@ -311,6 +318,10 @@ export class EventAcceptor {
       this.#metrics.errors.inc({ service: SERVICE, error_type: code });
     }
   }
+}
+
+async function endAppend(span: OpenSpan, outcomes: Promise<Outcomes> | Outcomes): Promise<void> {
+  span.end((await outcomes).find((outcome) => outcome !== null)?.code);
 }
 
 /** Whether nothing but white space follows. */

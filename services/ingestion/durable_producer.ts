@@ -19,6 +19,7 @@ import {
   FRAME_NACK,
   isThrough,
   nextSequence,
+  originText,
   readAck,
   readNack,
   writeAppendHeader,
@@ -49,6 +50,8 @@ export interface AppendPart {
   readonly project: string;
   /** When the platform took the events in, ms since the epoch. */
   readonly receivedAtMs: number;
+  /** Of the request (W3C); missing or null = it is of no trace. */
+  readonly traceparent?: string | null;
   /** At least one line. Copied before the call returns: the list may then be cleared and reused. */
   readonly lines: LineRanges;
 }
@@ -226,8 +229,8 @@ export class DurableProducer {
     const { partition, lines } = part;
     assert.ok(partition >= 0 && partition < this.#partitions, `no partition ${partition}`);
     assert.ok(lines.count > 0, "a part has at least one line");
-    const project = this.#projectBytes(part.project);
-    const header = APPEND_HEADER_BYTES + project.length;
+    const origin = this.#originBytes(part);
+    const header = APPEND_HEADER_BYTES + origin.length;
     const linesMax = Math.min(LOG_RECORD_BYTES_MAX, this.#ring.frameBytesMax - header);
     const firstSequence = this.#nextSequence;
     let throughSequence = firstSequence;
@@ -239,7 +242,7 @@ export class DurableProducer {
       const frame = this.#ring.tryReserve(FRAME_APPEND, frameBytes);
       if (frame === null) break;
       throughSequence = this.#nextSequence;
-      writeAppendHeader(frame, throughSequence, partition, to - line, part.receivedAtMs, project);
+      writeAppendHeader(frame, throughSequence, partition, to - line, part.receivedAtMs, origin);
       const end = lines.copyInto(line, to, frame, header);
       assert.equal(end, frameBytes, "the frame is filled");
       this.#ring.commit();
@@ -304,7 +307,8 @@ export class DurableProducer {
     for (const drained of drains) drained();
   }
 
-  #projectBytes(project: string): Uint8Array {
+  #originBytes({ project, traceparent = null }: AppendPart): Uint8Array {
+    if (traceparent !== null) return encoder.encode(originText({ project, traceparent }));
     let bytes = this.#projects.get(project);
     if (bytes === undefined) {
       if (this.#projects.size === PROJECTS_MAX) this.#projects.clear();

@@ -53,11 +53,11 @@ class Played {
     if (!this.#ring.peek()) return null;
     const payload = this.#ring.view.slice();
     this.#ring.release();
-    const { projectStart, projectEnd, ...header } = readHeader(payload);
+    const { originStart, originEnd, ...header } = readHeader(payload);
     return {
       ...header,
-      project: decoder.decode(payload.subarray(projectStart, projectEnd)),
-      lines: decoder.decode(payload.subarray(projectEnd)),
+      project: decoder.decode(payload.subarray(originStart, originEnd)),
+      lines: decoder.decode(payload.subarray(originEnd)),
     };
   }
 

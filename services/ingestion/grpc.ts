@@ -53,8 +53,8 @@ export function ingestionGrpcService(options: IngestionGrpcOptions): GrpcService
   const accept = async (request: IngestRequest, context: CallContext, wantsIds: boolean) => {
     const startedMs = performance.now();
     const { mode, timeoutMs } = request;
-    const { project, quota } = context;
-    const wishes = { mode, project, quota, wantsIds };
+    const { project, quota, traceparent } = context;
+    const wishes = { mode, project, quota, traceparent, wantsIds };
     const accepting = acceptor.acceptProto([request], decode, wishes);
     const answer = await withinTimeout(accepting, timeoutMs);
     return { ...answer, mode, metadata: metadataSince(startedMs) };

@@ -23,6 +23,8 @@ import {
   type ServiceHandler,
   type ServiceHandlerOptions,
 } from "../../lib/http/service_handler.ts";
+import { TRACEPARENT_HEADER } from "../../lib/telemetry/trace_context.ts";
+import { requestTraceparent } from "../../lib/telemetry/tracing.ts";
 import type {
   AcceptMode,
   BatchAnswer,
@@ -142,10 +144,12 @@ function takeEvent(options: IngestOptions, mode: AcceptMode): DirectRoute {
   return async (request, requestId) => {
     const project = projectOf(request);
     const quota = quotaOf(request);
+    const traceparent = requestTraceparent(request.headers.get(TRACEPARENT_HEADER));
     requireJson(request.headers);
     const body = await bodies.read(request);
     try {
-      const answer = await acceptor.acceptOne(body.bytes, { form: "plain", mode, project, quota });
+      const accepting = { form: "plain", mode, project, quota, traceparent } as const;
+      const answer = await acceptor.acceptOne(body.bytes, accepting);
       return eventResponse(answer, mode, requestId);
     } finally {
       body.release();
@@ -158,10 +162,11 @@ function takeBatch(options: IngestOptions): DirectRoute {
   return async (request, requestId) => {
     const project = projectOf(request);
     const quota = quotaOf(request);
+    const traceparent = requestTraceparent(request.headers.get(TRACEPARENT_HEADER));
     const mediaType = batchMediaType(request.headers);
     const body = await bodies.read(request);
     try {
-      const accepting = { form: "plain", mode: "durable", project, quota } as const;
+      const accepting = { form: "plain", mode: "durable", project, quota, traceparent } as const;
       const answer = await acceptor.acceptBatch(body.bytes, mediaType, accepting);
       return batchResponse(answer, requestId);
     } finally {

@@ -29,9 +29,14 @@ const OPTIONS = { form: "plain", mode: "durable" } as const;
 export function producerGrpcService({ acceptor, health }: ProducerGrpcOptions): GrpcService {
   const sendEvent: Method<Uint8Array> = {
     raw: true,
-    unary: async (bytes, { project, quota }) => {
+    unary: async (bytes, { project, quota, traceparent }) => {
       const [line] = readLines(bytes, "analytics.Event", (message) => [message as EventMessage]);
-      const answer = await acceptor.acceptOne(encodeUtf8(line), { ...OPTIONS, project, quota });
+      const answer = await acceptor.acceptOne(encodeUtf8(line), {
+        ...OPTIONS,
+        project,
+        quota,
+        traceparent,
+      });
       if (answer.ok) return { success: true, message: "event accepted", event_id: answer.eventId };
       const { code, field, message } = answer.rejection;
       throw new ProblemError(code, message, { field: field || undefined });
@@ -39,12 +44,17 @@ export function producerGrpcService({ acceptor, health }: ProducerGrpcOptions): 
   };
   const sendBatch: Method<Uint8Array> = {
     raw: true,
-    unary: async (bytes, { project, quota }) => {
+    unary: async (bytes, { project, quota, traceparent }) => {
       const lines = readLines(bytes, "analytics.BatchEventsRequest", (message) => {
         return (message as { readonly events: readonly EventMessage[] }).events;
       });
       const batch = encodeUtf8(lines.join("\n"));
-      const answer = await acceptor.acceptBatch(batch, "ndjson", { ...OPTIONS, project, quota });
+      const answer = await acceptor.acceptBatch(batch, "ndjson", {
+        ...OPTIONS,
+        project,
+        quota,
+        traceparent,
+      });
       const { accepted, rejections } = answer;
       return {
         success: rejections.length === 0,

@@ -186,11 +186,12 @@ class EventStream {
     this.#gatheredBytes = 0;
     const startedMs = performance.now();
     const { acceptor, decode } = this.#parts;
-    const { project, quota } = this.#context;
+    const { project, quota, traceparent } = this.#context;
     const accepting = acceptor.acceptProto(events, decode, {
       mode: "durable",
       project,
       quota,
+      traceparent,
       wantsIds: true,
     });
     const before = this.#lastWritten;

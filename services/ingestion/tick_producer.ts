@@ -24,14 +24,17 @@ type Outcomes = readonly (AppendFailure | null)[];
 /** The part of one partition that is being gathered. */
 class Gathered {
   /** One memory for all turns; the lines stand in it one after the other. */
-  readonly bytes = new Uint8Array(GATHERED_BYTES_MAX);
+  readonly bytes: Uint8Array;
   readonly lines = new LineRanges();
   project = "";
+  traceparent: string | null = null;
   receivedAtMs = 0;
   /** Given to every request whose lines are here; new for each turn. */
   outcome: PromiseWithResolvers<Outcomes> = Promise.withResolvers();
 
-  constructor(readonly partition: number) {}
+  constructor(readonly partition: number, bytesMax: number) {
+    this.bytes = new Uint8Array(bytesMax);
+  }
 
   takes(part: AppendPart): boolean {
     return this.lines.count === 0 || this.project === part.project &&
@@ -117,13 +120,25 @@ export class TickProducer {
 
   /** Puts a part with those of its partition; the outcome has one element. */
   #gather(part: AppendPart): Promise<Outcomes> {
-    const gathered = this.#gathered[part.partition] ??= new Gathered(part.partition);
+    const { partition, traceparent = null } = part;
+    if (traceparent !== null) return this.#gatherTraced(part, traceparent);
+    const gathered = this.#gathered[partition] ??= new Gathered(partition, GATHERED_BYTES_MAX);
     if (!gathered.takes(part)) this.#flush();
-    if (gathered.lines.count === 0) {
-      if (this.#filled.length === 0) setImmediate(() => this.#flush());
-      this.#filled.push(gathered);
-    }
+    if (gathered.lines.count === 0) this.#fill(gathered);
     return gathered.add(part);
+  }
+
+  /** A record of the log is of one trace: the part goes with the others, but shares no frame. */
+  #gatherTraced(part: AppendPart, traceparent: string): Promise<Outcomes> {
+    const alone = new Gathered(part.partition, part.lines.byteLength);
+    alone.traceparent = traceparent;
+    this.#fill(alone);
+    return alone.add(part);
+  }
+
+  #fill(gathered: Gathered): void {
+    if (this.#filled.length === 0) setImmediate(() => this.#flush());
+    this.#filled.push(gathered);
   }
 
   /** Hands everything that was gathered to the writer. */

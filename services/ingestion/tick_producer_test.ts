@@ -51,9 +51,9 @@ class Played {
       this.#ring.release();
       const header = new AppendHeader();
       readAppendHeader(payload, header);
-      const { sequence, partition, events, receivedAtMs, projectStart, projectEnd } = header;
-      const project = decoder.decode(payload.subarray(projectStart, projectEnd));
-      const lines = decoder.decode(payload.subarray(projectEnd));
+      const { sequence, partition, events, receivedAtMs, originStart, originEnd } = header;
+      const project = decoder.decode(payload.subarray(originStart, originEnd));
+      const lines = decoder.decode(payload.subarray(originEnd));
       frames.push({ sequence, partition, project, events, receivedAtMs, lines });
     }
     return frames;
@@ -77,14 +77,14 @@ class Played {
 function part(
   partition: number,
   texts: readonly string[],
-  { project = "p", receivedAtMs = T0 } = {},
+  { project = "p", receivedAtMs = T0, traceparent = null as string | null } = {},
 ): AppendPart {
   const lines = new LineRanges();
   for (const text of texts) {
     const bytes = encoder.encode(text);
     lines.add(bytes, 0, bytes.length);
   }
-  return { partition, project, receivedAtMs, lines };
+  return { partition, project, receivedAtMs, traceparent, lines };
 }
 
 type Answer = ReturnType<TickProducer["appendAll"]>;
@@ -121,6 +121,28 @@ Deno.test("appendAll() joins the requests of one turn to a frame for each partit
   played.ack(1);
   for (const answer of answers) assert.deepEqual(await codes(answer), [null]);
   assert.equal(producer.inFlightBytes, 0);
+  producer.close();
+});
+
+Deno.test("appendAll() gives a traced request a frame of its own, in the same turn", async () => {
+  const played = new Played();
+  const { producer } = played;
+  const answers = [
+    producer.appendAll([part(1, ["a"])]),
+    producer.appendAll([part(1, ["b"], { traceparent: "00-x" })]),
+    producer.appendAll([part(1, ["c"])]),
+    producer.appendAll([part(1, ["d"], { traceparent: "00-y" })]),
+  ];
+  const frames = await played.nextFrames();
+  assert.deepEqual(frames.map(({ project, lines }) => [project, lines]), [
+    ["p", "a\nc\n"],
+    ["p\0" + "00-x", "b\n"],
+    ["p\0" + "00-y", "d\n"],
+  ]);
+  played.nack(1, 1);
+  played.ack(2);
+  const outcomes = await Promise.all(answers.map(codes));
+  assert.deepEqual(outcomes.flat(), [null, "RTA_LOG_FULL", null, null]);
   producer.close();
 });
 

@@ -12,6 +12,8 @@ import { type ApiRoute, jsonAnswer, jsonBody } from "../../lib/http/api_route.ts
 import type { AppEnv } from "../../lib/http/app.ts";
 import { batchMediaType, requireJson } from "../../lib/http/media_type.ts";
 import { ProblemError, problemResponse } from "../../lib/http/problem.ts";
+import { TRACEPARENT_HEADER } from "../../lib/telemetry/trace_context.ts";
+import { requestTraceparent } from "../../lib/telemetry/tracing.ts";
 import type { AcceptMode, BatchAnswer, EventAnswer } from "./accept_events.ts";
 import { failedIds, type IngestOptions, unlimited } from "./http.ts";
 import { readIngestOptions, withinTimeout } from "./v1_options.ts";
@@ -81,11 +83,18 @@ export function v1IngestRoutes(options: V1IngestOptions): Hono<AppEnv> {
     const request = context.req.raw;
     const project = projectOf(request);
     const quota = quotaOf(request);
+    const traceparent = requestTraceparent(request.headers.get(TRACEPARENT_HEADER));
     requireJson(request.headers);
     const body = await bodies.read(request);
     try {
       const { mode, timeoutMs } = readIngestOptions(body.bytes, "event");
-      const accepting = acceptor.acceptOne(body.bytes, { form: "v1", mode, project, quota });
+      const accepting = acceptor.acceptOne(body.bytes, {
+        form: "v1",
+        mode,
+        project,
+        quota,
+        traceparent,
+      });
       const answer = await withinTimeout(accepting, timeoutMs);
       return eventResponse(answer, mode, metadataSince(startedMs), context.env.requestId);
     } finally {
@@ -97,6 +106,7 @@ export function v1IngestRoutes(options: V1IngestOptions): Hono<AppEnv> {
     const request = context.req.raw;
     const project = projectOf(request);
     const quota = quotaOf(request);
+    const traceparent = requestTraceparent(request.headers.get(TRACEPARENT_HEADER));
     const mediaType = batchMediaType(request.headers);
     const body = await bodies.read(request);
     try {
@@ -108,6 +118,7 @@ export function v1IngestRoutes(options: V1IngestOptions): Hono<AppEnv> {
         mode,
         project,
         quota,
+        traceparent,
       });
       const answer = await withinTimeout(accepting, timeoutMs);
       return batchResponse(answer, metadataSince(startedMs), context.env.requestId);

@@ -78,6 +78,25 @@ function orderTests(adapter: LogAdapter): void {
     await reader.close();
     await writer.close();
   });
+
+  test(
+    adapter,
+    "read() gives the trace of each event, however records are joined",
+    async (place) => {
+      const writer = await adapter.openWriter(place, PARTITIONS);
+      const [one, two] = ["1", "2"].map((digit) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`);
+      const traces = [one, one, null, null, two, one, null];
+      await writer.append(traces.map((traceparent, i) => ({ ...batch(1, [`${i}`]), traceparent })));
+      await writer.append([{ ...batch(1, ["7", "8"]), traceparent: two }]);
+      const reader = await adapter.openReader(place);
+      const seen = (await readAll(reader, 1, 0, BYTES_ENOUGH)).flatMap(({ traceparent, value }) =>
+        textOf(value).trim().split("\n").map((line) => [line, traceparent ?? null])
+      );
+      assert.deepEqual(seen, [...traces, two, two].map((trace, i) => [`${i}`, trace]));
+      await reader.close();
+      await writer.close();
+    },
+  );
 }
 
 function durabilityTests(adapter: LogAdapter): void {

@@ -152,6 +152,8 @@ Deno.test(kafka.test("single records are for other consumers what they expect", 
   assert.deepEqual(seen.map(({ key }) => key).sort(), [...USERS].sort());
 }));
 
+const TRACEPARENT = `00-${"0af7651916cd43dd".repeat(2)}-b7ad6b7169203331-01`;
+
 for (const records of ["single", "batched"] as const) {
   for (const compression of ["none", "gzip", "zstd"] as const) {
     const what = `${records} records by ${compression} are read by Java and by us`;
@@ -163,10 +165,12 @@ for (const records of ["single", "batched"] as const) {
         logging: silent,
       });
       const lines = Array.from({ length: 200 }, (_, n) => eventOf(`user-${n % 10}`, n));
+      const traceparent = compression === "gzip" ? TRACEPARENT : null;
       await writer.append([0, 100].map((from) => ({
         partition: 3,
         project: "p",
         receivedAtMs: 1_767_225_600_000,
+        traceparent,
         events: 100,
         value: encoder.encode(lines.slice(from, from + 100).map((line) => `${line}\n`).join("")),
       })));
@@ -175,10 +179,12 @@ for (const records of ["single", "batched"] as const) {
       const text = byJava.map(({ value }) => value).join(records === "single" ? "\n" : "");
       assert.equal(text.trimEnd(), lines.join("\n"));
       const said = records === "single" ? "format:json" : "format:ndjson,events:200";
-      const headers = `project:p,received_at:1767225600000,${said}`;
+      const trace = traceparent === null ? "" : `,traceparent:${traceparent}`;
+      const headers = `project:p,received_at:1767225600000,${said}${trace}`;
       assert.ok(byJava.every((record) => record.headers === headers), byJava[0].headers);
       const byUs = await readTopic(settings);
       assert.deepEqual(byUs.flatMap(({ value }) => linesOf(value)), lines);
+      assert.ok(byUs.every((record) => (record.traceparent ?? null) === traceparent));
     }));
   }
 }

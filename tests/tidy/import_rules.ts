@@ -32,6 +32,7 @@ const packageHomes: Record<string, readonly string[]> = {
   "node:sqlite": ["lib/log/sqlite/", "lib/dead_letter/"],
   "npm:prom-client": ["lib/telemetry/"],
   "npm:pino": ["lib/telemetry/"],
+  "npm:@opentelemetry/api": ["lib/telemetry/"],
   "npm:commander": ["services/"],
   "npm:kafkajs": ["lib/log/kafka/"],
   "npm:@grpc/proto-loader": ["lib/grpc/"],

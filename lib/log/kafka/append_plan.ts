@@ -1,6 +1,6 @@
 /**
  * The batches of one append and one partition as record batches, one after the other. Neighbours of
- * one project get the same headers, so that a reader can join their events again, and in records of
+ * one project and trace get the same headers, so that a reader can join their events again, and in records of
  * many lines become one record, as the embedded log does it.
  */
 import {
@@ -9,6 +9,7 @@ import {
   KAFKA_RECORD_BYTES_MAX,
 } from "../../config/limits.ts";
 import type { AppendBatch } from "../event_log.ts";
+import { isOfOneOrigin } from "../one_origin.ts";
 import type { Compression } from "./codecs.ts";
 import { RecordBatchWriter } from "./record_batch_writer.ts";
 import { encodeHeaders } from "./record_headers.ts";
@@ -44,9 +45,10 @@ export interface SealedBatch {
   readonly from: Place;
 }
 
-/** Neighbours of one project, from one item on. */
+/** Neighbours of one project and trace, from one item on. */
 interface Run {
   readonly project: string;
+  readonly traceparent: string | null;
   /** The newest of its times: an event must not look as if it had come before it was made. */
   readonly receivedAtMs: number;
   /** Of records of one event each; records of many lines say how many beside. */
@@ -158,8 +160,9 @@ export class AppendPlan {
       const before = this.#events;
       const bytes = this.#gather(run, room, first);
       if (bytes === 0) return;
-      const { project, receivedAtMs } = run;
-      const headers = encodeHeaders(project, receivedAtMs, "ndjson", this.#events - before);
+      const { project, receivedAtMs, traceparent } = run;
+      const events = this.#events - before;
+      const headers = encodeHeaders(project, receivedAtMs, "ndjson", events, traceparent);
       writer.add(timestampMs, NO_KEY, this.#lines, 0, bytes, headers);
     }
   }
@@ -205,16 +208,18 @@ const NO_KEY = new UserKey();
 function runsOf(items: readonly AppendBatch[]): Run[] {
   const runs: Run[] = [];
   for (let from = 0, to = 0; from < items.length; from = to) {
-    const { project } = items[from];
+    const { project, traceparent = null } = items[from];
     let receivedAtMs = 0;
-    for (; to < items.length && items[to].project === project; to++) {
+    for (; to < items.length && isOfOneOrigin(items[from], items[to]); to++) {
       receivedAtMs = Math.max(receivedAtMs, items[to].receivedAtMs);
     }
+    const longest = encodeHeaders(project, receivedAtMs, "ndjson", EVENTS_LONGEST, traceparent);
     const run = {
       project,
+      traceparent,
       receivedAtMs,
-      headers: encodeHeaders(project, receivedAtMs, "json", 1),
-      headerBytesMax: encodeHeaders(project, receivedAtMs, "ndjson", EVENTS_LONGEST).length,
+      headers: encodeHeaders(project, receivedAtMs, "json", 1, traceparent),
+      headerBytesMax: longest.length,
     };
     for (let item = from; item < to; item++) runs.push(run);
   }

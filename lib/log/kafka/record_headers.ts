@@ -5,9 +5,11 @@
  *     received_at  when the platform took them in, ms since the epoch, decimal text
  *     format       "json" = the value is one event, "ndjson" = lines, each ended by 0x0a
  *     events       how many lines, with ndjson
+ *     traceparent  of the request that all its events came with (W3C Trace Context), if it had one
  *
  * A record without `format` was written by somebody else. Its `project`, if it has one, counts.
  */
+import { TRACEPARENT_HEADER, traceparentOf } from "../../telemetry/trace_context.ts";
 import { writeVarint } from "./wire_bytes.ts";
 
 /** What headers say of a record. */
@@ -16,6 +18,7 @@ export interface RecordOrigin {
   /** NaN = not said: the record's own timestamp counts. */
   readonly receivedAtMs: number;
   readonly format: "json" | "ndjson";
+  readonly traceparent: string | null;
   /** -1 = not said. */
   readonly events: number;
   /** No `format` header. */
@@ -31,9 +34,11 @@ export function encodeHeaders(
   receivedAtMs: number,
   format: "json" | "ndjson",
   events: number,
+  traceparent: string | null = null,
 ): Uint8Array {
   const headers = [["project", project], ["received_at", `${receivedAtMs}`], ["format", format]];
   if (format === "ndjson") headers.push(["events", `${events}`]);
+  if (traceparent !== null) headers.push([TRACEPARENT_HEADER, traceparent]);
   const texts = headers.flat().map((text) => encoder.encode(text));
   const bytes = new Uint8Array(texts.reduce((sum, text) => sum + 5 + text.length, 5));
   let at = writeVarint(bytes, 0, headers.length);
@@ -63,6 +68,7 @@ export function readHeaders(
     project: values.get("project") || projectDefault,
     receivedAtMs: /^\d{1,15}(\.\d{1,9})?$/.test(receivedAt) ? Number(receivedAt) : NaN,
     format: format === "ndjson" ? "ndjson" : "json",
+    traceparent: traceparentOf(values.get(TRACEPARENT_HEADER) ?? null),
     events: /^\d{1,9}$/.test(events) ? Number(events) : -1,
     foreign: format === undefined,
   };

@@ -28,7 +28,11 @@ Deno.test("readHeaders() reads what encodeHeaders() wrote", () => {
       format: "ndjson",
       events,
       foreign: false,
+      traceparent: null,
     });
+    const traceparent = `00-${"0af7651916cd43dd".repeat(2)}-b7ad6b7169203331-01`;
+    const traced = encodeHeaders(project, ms, "ndjson", events, traceparent);
+    assert.equal(readHeaders(traced, 0, traced.length, "default").traceparent, traceparent);
     const single = encodeHeaders(project, ms, "json", 1);
     const { format, events: said } = readHeaders(single, 0, single.length, "default");
     assert.deepEqual([format, said], ["json", -1]);
@@ -36,13 +40,14 @@ Deno.test("readHeaders() reads what encodeHeaders() wrote", () => {
 });
 
 Deno.test("readHeaders() calls a record foreign when it names no format", () => {
-  const bytes = anyHeaders([["trace", "abc"], ["project", "theirs"], ["received_at", null]]);
+  const bytes = anyHeaders([["traceparent", "abc"], ["project", "theirs"], ["received_at", null]]);
   assert.deepEqual(readHeaders(bytes, 0, bytes.length, "default"), {
     project: "theirs",
     receivedAtMs: NaN,
     format: "json",
     events: -1,
     foreign: true,
+    traceparent: null,
   });
   const none = anyHeaders([]);
   assert.equal(readHeaders(none, 0, none.length, "default").project, "default");
@@ -61,6 +66,7 @@ Deno.test("readHeaders() does not believe nonsense", () => {
     format: "json",
     events: -1,
     foreign: false,
+    traceparent: null,
   });
 });
 

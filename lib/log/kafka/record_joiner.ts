@@ -62,6 +62,7 @@ export class RecordJoiner {
       value,
       format: origin.format,
       foreign: origin.foreign,
+      ...traceOf(origin),
     };
     const nextOffset = endOf(reader, next);
     return lines ? { ...record, nextOffset, lineOffsets: "shared" } : { ...record, nextOffset };
@@ -106,6 +107,7 @@ export class RecordJoiner {
       value: gathered.slice(0, bytes),
       format: "ndjson",
       foreign: origin.foreign,
+      ...traceOf(origin),
     };
     return lineOffsets === undefined ? record : { ...record, lineOffsets };
   }
@@ -197,4 +199,8 @@ function countLines(lines: Uint8Array): number {
   let count = 0;
   for (let at = lines.indexOf(NEWLINE); at >= 0; at = lines.indexOf(NEWLINE, at + 1)) count++;
   return count;
+}
+
+function traceOf({ traceparent }: RecordOrigin): { traceparent?: string } {
+  return traceparent === null ? {} : { traceparent };
 }

@@ -1,11 +1,12 @@
 /**
  * The batches of one append as the records to write: neighbours within a partition that belong to
- * one project become one record. A commit that gathered a hundred requests of one event each costs
+ * one project, and to one trace or none, become one record. A commit that gathered a hundred requests of one event each costs
  * a row per partition, not a hundred, here and again when it is read.
  */
 import { LOG_RECORD_BYTES_MAX } from "../../config/limits.ts";
 import { assertBatch } from "../assert_batch.ts";
 import type { AppendBatch } from "../event_log.ts";
+import { isOfOneOrigin } from "../one_origin.ts";
 
 /** Joins batches; reuses one buffer, so a record is valid until the next one is made. */
 export class BatchJoiner {
@@ -53,7 +54,7 @@ export class BatchJoiner {
 function runEnd(list: readonly AppendBatch[], from: number): number {
   let bytes = list[from].value.length;
   let to = from + 1;
-  while (to < list.length && list[to].project === list[from].project) {
+  while (to < list.length && isOfOneOrigin(list[from], list[to])) {
     bytes += list[to].value.length;
     if (bytes > LOG_RECORD_BYTES_MAX) break;
     to++;

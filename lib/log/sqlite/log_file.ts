@@ -3,8 +3,8 @@
  *
  *     meta        key -> value         format, partitions: fixed when the file is made
  *     partitions  partition -> trimmed_to     offset below which records were forgotten
- *     records_0   "offset" -> events, project, received_at, value      one table per partition
- *     records_1   ...
+ *     records_0   "offset" -> events, project, received_at, value, traceparent
+ *     records_1   ...                  one table per partition
  *
  * `offset` is the number of the record's first event in its partition, so differences of offsets
  * count events. A table per partition makes every insert an append at the end of a B-tree by
@@ -21,7 +21,9 @@ import { LogError } from "../event_log.ts";
 import { toLogError } from "./sqlite_error.ts";
 
 const FILE_NAME = "log.sqlite";
-const FORMAT = 1;
+const FORMAT = 2;
+/** Without `traceparent`; brought up to date when it is opened for writing. */
+const FORMAT_UNTRACED = 1;
 /** 8 KiB: 1.4 times the bulk rate of 4 KiB; larger pages cost small commits more than they give. */
 export const PAGE_BYTES = 8192;
 const CACHE_KIB = 2048;
@@ -60,6 +62,7 @@ export function openForWriting(folder: string, partitions: number): DatabaseSync
       makeTables(db, partitions);
       const made = readPartitions(db);
       if (made !== partitions) throw partitionsChanged(folder, made, partitions);
+      addTraces(db, partitions);
     });
   });
 }
@@ -114,7 +117,17 @@ function makeTables(db: DatabaseSync, partitions: number): void {
     statements.push(`INSERT INTO partitions VALUES (${partition}, 0)`);
     statements.push(`CREATE TABLE ${recordTable(partition)} (
       "offset" INTEGER PRIMARY KEY, events INTEGER NOT NULL, project TEXT NOT NULL,
-      received_at REAL NOT NULL, value BLOB NOT NULL)`);
+      received_at REAL NOT NULL, value BLOB NOT NULL, traceparent TEXT)`);
+  }
+  db.exec(`BEGIN IMMEDIATE; ${statements.join(";")}; COMMIT;`);
+}
+
+/** Brings a file of the format before up to date. */
+function addTraces(db: DatabaseSync, partitions: number): void {
+  if (formatOf(db) === FORMAT) return;
+  const statements = [`UPDATE meta SET value = ${FORMAT} WHERE key = 'format'`];
+  for (let partition = 0; partition < partitions; partition++) {
+    statements.push(`ALTER TABLE ${recordTable(partition)} ADD COLUMN traceparent TEXT`);
   }
   db.exec(`BEGIN IMMEDIATE; ${statements.join(";")}; COMMIT;`);
 }
@@ -124,13 +137,19 @@ function hasTables(db: DatabaseSync): boolean {
 }
 
 function readPartitions(db: DatabaseSync): number {
-  const rows = db.prepare("SELECT key, value FROM meta").all();
-  const meta = new Map(rows.map((row) => [row.key as string, row.value as number]));
-  const format = meta.get("format");
-  if (format !== FORMAT) {
+  const format = formatOf(db);
+  if (format !== FORMAT && format !== FORMAT_UNTRACED) {
     throw new LogError("RTA_LOG_UNAVAILABLE", `format ${format} of the log is not known here`);
   }
-  return meta.get("partitions") as number;
+  return metaOf(db, "partitions");
+}
+
+function formatOf(db: DatabaseSync): number {
+  return metaOf(db, "format");
+}
+
+function metaOf(db: DatabaseSync, key: string): number {
+  return db.prepare("SELECT value FROM meta WHERE key = ?").get(key)?.value as number;
 }
 
 function partitionsChanged(folder: string, made: number, asked: number): LogError {

@@ -23,6 +23,7 @@ interface RecordRow {
   readonly project: string;
   readonly received_at: number;
   readonly value: Uint8Array;
+  readonly traceparent: string | null;
 }
 
 /** What stands around an offset. */
@@ -73,7 +74,9 @@ class SqliteLogReader implements EventLogReader {
     this.#signal = signal;
     for (let partition = 0; partition < this.partitions; partition++) {
       this.#selects.push(db.prepare(
-        `SELECT "offset", events, project, received_at, value FROM ${recordTable(partition)}
+        `SELECT "offset", events, project, received_at, value, traceparent FROM ${
+          recordTable(partition)
+        }
          WHERE "offset" >= ? ORDER BY "offset"`,
       ));
     }
@@ -118,10 +121,12 @@ class SqliteLogReader implements EventLogReader {
     // Leaving the loop early ends the statement, and with it the snapshot.
     for (const row of this.#selects[partition].iterate(fromOffset) as Iterable<unknown>) {
       const { offset, events, project, received_at: receivedAtMs, value } = row as RecordRow;
+      const { traceparent } = row as RecordRow;
       if (expected !== -1 && offset !== expected) throw gap(partition, expected, offset);
       expected = offset + events;
       const nextOffset = expected;
-      records.push({ partition, offset, nextOffset, events, project, receivedAtMs, value });
+      const record = { partition, offset, nextOffset, events, project, receivedAtMs, value };
+      records.push(traceparent === null ? record : { ...record, traceparent });
       bytes += value.length;
       if (bytes >= maxBytes) break;
     }

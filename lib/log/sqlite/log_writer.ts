@@ -98,7 +98,7 @@ class SqliteLogWriter implements EventLogWriter {
     this.#commit = db.prepare("COMMIT");
     const all = partitionNumbers(options.partitions);
     this.#inserts = all.map((partition) =>
-      db.prepare(`INSERT INTO ${recordTable(partition)} VALUES (?, ?, ?, ?, ?)`)
+      db.prepare(`INSERT INTO ${recordTable(partition)} VALUES (?, ?, ?, ?, ?, ?)`)
     );
     this.#nextOffsets = all.map((partition) => storedNextOffset(db, partition));
     this.#pendingOffsets = [...this.#nextOffsets];
@@ -109,9 +109,9 @@ class SqliteLogWriter implements EventLogWriter {
     if (batches.length === 0) return;
     this.#transaction("cannot append to the log", () => {
       this.#joiner.forEachRecord(batches, (record) => {
-        const { partition, events, project, receivedAtMs, value } = record;
+        const { partition, events, project, receivedAtMs, value, traceparent = null } = record;
         const offset = this.#pendingOffsets[partition];
-        this.#inserts[partition].run(offset, events, project, receivedAtMs, value);
+        this.#inserts[partition].run(offset, events, project, receivedAtMs, value, traceparent);
         this.#walGrowthBytes += value.length + RECORD_PAGES * PAGE_BYTES;
         this.#pendingOffsets[partition] = offset + events;
       });

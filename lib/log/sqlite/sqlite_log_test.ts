@@ -9,7 +9,13 @@ import {
   LogError,
 } from "../event_log.ts";
 import { releaseRecords } from "../release_records.ts";
-import { createLogSignal, logPath, openSqliteLogReader, openSqliteLogWriter } from "./mod.ts";
+import {
+  createLogSignal,
+  logPath,
+  madePartitions,
+  openSqliteLogReader,
+  openSqliteLogWriter,
+} from "./mod.ts";
 
 const MIB = 1 << 20;
 const encoder = new TextEncoder();
@@ -184,3 +190,39 @@ Deno.test("highWater() is known to readers when a writer opens an existing log",
     await reader.close();
     await again.close();
   }));
+
+Deno.test("openSqliteLogWriter() brings a log of the format without traces up to date", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "rta-log-" });
+  try {
+    const old = new DatabaseSync(logPath(folder));
+    old.exec(`
+      CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
+      INSERT INTO meta VALUES ('format', 1), ('partitions', 1);
+      CREATE TABLE partitions (partition INTEGER PRIMARY KEY, trimmed_to INTEGER NOT NULL);
+      INSERT INTO partitions VALUES (0, 0);
+      CREATE TABLE records_0 (
+        "offset" INTEGER PRIMARY KEY, events INTEGER NOT NULL, project TEXT NOT NULL,
+        received_at REAL NOT NULL, value BLOB NOT NULL);
+      INSERT INTO records_0 VALUES (0, 1, 'p', 5, X'7b7d0a')`);
+    old.close();
+    assert.equal(madePartitions(folder), 1);
+    const signal = createLogSignal(1);
+    const value = new TextEncoder().encode("{}\n");
+    const traceparent = `00-${"1".repeat(32)}-${"2".repeat(16)}-01`;
+    for (let opened = 0; opened < 2; opened++) {
+      const writer = await openSqliteLogWriter({ folder, partitions: 1, signal });
+      const batch = { partition: 0, project: "p", receivedAtMs: 6, events: 1, value };
+      await writer.append([{ ...batch, traceparent }]);
+      await writer.close();
+    }
+    const reader = await openSqliteLogReader({ folder, signal });
+    const records = await reader.read(0, 0, 1_000);
+    assert.deepEqual(
+      records.map((record) => [record.offset, record.receivedAtMs, record.traceparent]),
+      [[0, 5, undefined], [1, 6, traceparent], [2, 6, traceparent]],
+    );
+    await reader.close();
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
