@@ -73,7 +73,11 @@ Deno.test("a trace goes into the log and the access log, one that is not well fo
   assert.deepEqual(await Promise.all(answers), [200, 200, 200, 200]);
   await callGrpc(server, traceparentOf(TRACES[2]));
 
-  const logged = server.entries.filter(({ msg, path }) => msg === "request" && path === "/events");
+  // The log is written some milliseconds after the answer.
+  const logged = await waitUntil(() => {
+    const found = server.entries.filter(({ msg, path }) => msg === "request" && path === "/events");
+    return found.length === sent.length ? found : null;
+  }, { what: "the lines of the requests" });
   const tracesLogged = logged.map(({ trace_id }) => trace_id ?? null).sort();
   assert.deepEqual(tracesLogged, [TRACES[0], TRACES[1], null, null]);
   const call = await server.waitForEntry("call");
