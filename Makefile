@@ -11,7 +11,7 @@ export RTA_DATA ?= ./data
 N ?= 1000000
 SEED ?= 1
 
-# Where client puts the library.
+# Where client puts the library: REST for every runtime here, gRPC for Deno, Node and Bun beside it.
 CLIENT_JS ?= dist/client.js
 
 # "$(deno) run …" in a recipe: finds or installs Deno, and fails when that fails.
@@ -66,16 +66,18 @@ logs: ## Follow the log of make run
 example: setup ## Load six months of a web shop's clicks, and print their summary and hours
 	@$(rta) example
 
-client: setup ## Make the REST client library one file of JavaScript, for Node and browsers: dist/client.js
+client: setup ## Make the client library two files of JavaScript: dist/client.js, dist/client_grpc.js
 	@$(deno) bundle --quiet --platform browser lib/client/mod.ts -o "$(CLIENT_JS)"
+	@$(deno) bundle --quiet --platform deno lib/client/grpc.ts -o "$(CLIENT_JS:.js=_grpc.js)"
 
 generate-data: setup ## Send N=1000000 made-up events, the same for the same SEED=1, to what runs
 	@$(rta) generate --events $(N) --seed $(SEED) \
 		--url "http://127.0.0.1:$${RTA_INGESTION_PORT:-8081}"
 
-proto: ## Lint proto/ by buf, and compile it for reflection
+proto: setup ## Lint proto/ by buf, and compile it for reflection and for what reads messages
 	@scripts/buf.sh lint proto && scripts/buf.sh breaking proto --against tests/contract/proto_baseline.binpb
 	@scripts/buf.sh build proto --as-file-descriptor-set -o proto/descriptors.binpb
+	@$(deno) run --frozen -A scripts/write_proto_definitions.ts
 
 docs: setup ## Write docs/ERRORS.md from the lists of codes
 	@$(deno) run --frozen -A scripts/write_error_codes.ts

@@ -1,15 +1,11 @@
 /**
  * The client library over gRPC, for events: unary calls, batches and streams on a pool of
- * connections. It needs Deno, whose TCP the project's own HTTP/2 runs on; REST (mod.ts) runs
- * everywhere.
+ * connections. It needs TCP, so Deno, Node or Bun; REST (mod.ts) runs in browsers too.
  */
+import "./promise_with_resolvers.ts";
 import { CLIENT_DEADLINE_MS } from "../config/client_limits.ts";
-import type {
-  AnyMessage,
-  CallSettings,
-  ClientIdentity,
-  GrpcChannel,
-} from "../grpc/grpc_channel.ts";
+import type { AnyMessage, CallSettings, GrpcChannel } from "../grpc/grpc_channel.ts";
+import type { ClientIdentity } from "../http2/connect_http2.ts";
 import { ApiError, clientError } from "./api_error.ts";
 import { numberWithin } from "./client_options.ts";
 import { type Clock, systemClock } from "./clock.ts";

@@ -13,8 +13,9 @@ import {
   CLIENT_POOL_SIZE,
   CLIENT_POOL_SIZE_MAX,
 } from "../config/client_limits.ts";
-import { type ChannelOptions, GrpcChannel, GrpcError } from "../grpc/grpc_channel.ts";
+import { GrpcChannel, GrpcError } from "../grpc/grpc_channel.ts";
 import { Status } from "../grpc/status_code.ts";
+import type { Http2Place } from "../http2/connect_http2.ts";
 import { clientError } from "./api_error.ts";
 import { numberWithin } from "./client_options.ts";
 import type { Clock } from "./clock.ts";
@@ -147,7 +148,7 @@ export class ChannelPool<C extends PooledChannel> {
 
 /** Connects within CLIENT_CONNECT_MS_MAX. Rejects with GrpcError UNAVAILABLE. */
 export async function connectInTime(
-  place: ChannelOptions,
+  place: Http2Place,
   clock: Clock,
 ): Promise<GrpcChannel> {
   const connecting = GrpcChannel.connect(place);

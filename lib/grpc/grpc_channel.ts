@@ -4,7 +4,8 @@
  */
 import { Buffer } from "node:buffer";
 import { BODY_BYTES_MAX } from "../config/limits.ts";
-import { Http2Connection } from "../http2/connection.ts";
+import { connectHttp2, type Http2Place } from "../http2/connect_http2.ts";
+import { Http2Connection, type Http2Transport } from "../http2/connection.ts";
 import type { HeaderList } from "../http2/hpack.ts";
 import { type Http2Stream, StreamReset } from "../http2/stream.ts";
 import { decodeGrpcMessage, timeoutText } from "./call_headers.ts";
@@ -32,21 +33,6 @@ export class GrpcError extends Error {
   trailer(name: string): string | null {
     return this.trailers.find(([each]) => each === name)?.[1] ?? null;
   }
-}
-
-export interface ChannelOptions {
-  readonly host: string;
-  readonly port: number;
-  /** null = plain text; else certificates of authorities in PEM, "" = the system's. */
-  readonly caCertificate: string | null;
-  /** Of mutual TLS: what the client shows. */
-  readonly identity?: ClientIdentity;
-}
-
-/** A client's certificate, its chain after it, and its key, in PEM. */
-export interface ClientIdentity {
-  readonly certificate: string;
-  readonly key: string;
 }
 
 export interface CallSettings {
@@ -84,24 +70,16 @@ export class GrpcChannel implements Disposable {
   }
 
   /** Connects. Rejects with GrpcError UNAVAILABLE. */
-  static async connect(options: ChannelOptions): Promise<GrpcChannel> {
-    const { host, port, caCertificate, identity } = options;
+  static async connect(place: Http2Place): Promise<GrpcChannel> {
+    const { host, port, caCertificate } = place;
     const authority = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-    let conn: Deno.Conn;
+    let transport: Http2Transport;
     try {
-      conn = caCertificate === null
-        ? await Deno.connect({ hostname: host, port })
-        : await Deno.connectTls({
-          hostname: host,
-          port,
-          alpnProtocols: ["h2"],
-          caCerts: caCertificate === "" ? [] : [caCertificate],
-          ...(identity === undefined ? {} : { cert: identity.certificate, key: identity.key }),
-        });
+      transport = await connectHttp2(place);
     } catch (error) {
       throw new GrpcError(Status.UNAVAILABLE, `${authority} can't be reached: ${error}`, []);
     }
-    const connection = new Http2Connection(conn, { isServer: false });
+    const connection = new Http2Connection(transport, { isServer: false });
     void connection.run();
     return new GrpcChannel(connection, authority, caCertificate === null ? "http" : "https");
   }

@@ -15,6 +15,7 @@ import { type CallOptions, type Method, serveCall, type ServedMethod } from "./c
 import { CallGate } from "./call_gate.ts";
 import { encodeGrpcMessage, isGrpcType } from "./call_headers.ts";
 import { loadDefinitions } from "./definitions.ts";
+import { reflectedFiles } from "./reflected_files.ts";
 import { HeldBytes } from "./held_bytes.ts";
 import { CollectedServices, type LibraryDefinition } from "./library_service.ts";
 import { Status } from "./status_code.ts";
@@ -47,7 +48,7 @@ export class GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
-    const { service, reflected } = loadDefinitions();
+    const { service } = loadDefinitions();
     for (const { name, role, methods } of options.services) {
       this.#add(service(name) as LibraryDefinition, methods, role);
     }
@@ -56,7 +57,7 @@ export class GrpcServer {
     // Both only add their services to it.
     this.#health.addToServer(library as never);
     const services = [...this.#names.slice(1), "grpc.health.v1.Health"];
-    new ReflectionService(reflected, { services }).addToServer(library as never);
+    new ReflectionService(reflectedFiles(), { services }).addToServer(library as never);
     for (const { definition, methods } of library.added) {
       this.#add(definition, withKnownWatched(methods, new Set(this.#names)), LIBRARY_ROLE);
     }

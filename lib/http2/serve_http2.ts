@@ -15,7 +15,7 @@ import { asksClients, listenMutualTls } from "../http/mutual_tls.ts";
 import type { ServerTls } from "../http/server_tls.ts";
 import { Http2Connection, type Http2Transport } from "./connection.ts";
 import type { Http2Stream } from "./stream.ts";
-import { TlsTransport } from "./tls_transport.ts";
+import { SocketTransport } from "./socket_transport.ts";
 
 export interface Http2ServerOptions {
   readonly host: string;
@@ -42,7 +42,7 @@ export class Http2Server {
   static async open({ host, port, tls, onStream }: Http2ServerOptions): Promise<Http2Server> {
     const server = new Http2Server(onStream);
     if (asksClients(tls)) {
-      const onSocket = (socket: TLSSocket) => server.#take(new TlsTransport(socket));
+      const onSocket = (socket: TLSSocket) => server.#take(new SocketTransport(socket));
       const opened = await listenMutualTls({ host, port, tls, protocol: "h2", onSocket });
       server.#port = opened.port;
       server.#close = () => Promise.resolve(opened.close());

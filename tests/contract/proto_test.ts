@@ -10,6 +10,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { protoDefinitions } from "../../scripts/write_proto_definitions.ts";
 import { bufTests, runBuf } from "../support/buf.ts";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 
@@ -108,3 +109,8 @@ Deno.test(
     assert.ok(isSame, "run make proto");
   }),
 );
+
+Deno.test("proto/definitions.json was made of the files beside it (make proto)", async () => {
+  const kept = await Deno.readTextFile(`${ROOT}proto/definitions.json`);
+  assert.ok(kept === protoDefinitions(), "run make proto");
+});

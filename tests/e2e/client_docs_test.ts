@@ -5,15 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { AnalyticsClient } from "../../lib/client/mod.ts";
-import { withDeadline } from "../support/deadline.ts";
 import { grpcPortOf } from "../support/grpc_client.ts";
-import { nodeTest } from "../support/node_test_definition.ts";
+import { node } from "../support/js_runtimes.ts";
+import { printedBy } from "../support/printed_by.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const TEXT = Deno.readTextFileSync(new URL("docs/CLIENT.md", ROOT));
-/** Longest run of one block on a busy machine, ms. */
-const BLOCK_MS_MAX = 90_000;
 
 /** The blocks of a language. */
 function blocksOf(language: string): string[] {
@@ -27,15 +25,6 @@ function placed(block: string, server: TestServer): string {
     .replaceAll("http://127.0.0.1:8081", server.urls.ingestion)
     .replaceAll("127.0.0.1:50051", `127.0.0.1:${grpcPortOf(server)}`)
     .replaceAll('"../lib/', `"${ROOT.href}lib/`);
-}
-
-async function run(command: string, args: readonly string[], cwd: string | URL = ROOT) {
-  const output = new Deno.Command(command, { args: [...args], cwd, stdin: "null" }).output();
-  const what = `${command} ${args.join(" ")}`;
-  const { code, stdout, stderr } = await withDeadline(output, { what, deadlineMs: BLOCK_MS_MAX });
-  const printed = new TextDecoder().decode(stdout);
-  assert.equal(code, 0, `${what}\n${printed}${new TextDecoder().decode(stderr)}`);
-  return printed;
 }
 
 Deno.test("docs/CLIENT.md has TypeScript that is right and runs", async () => {
@@ -52,10 +41,10 @@ Deno.test("docs/CLIENT.md has TypeScript that is right and runs", async () => {
     });
     const config = new URL("deno.json", ROOT).pathname;
     const settings = ["--config", config, "--frozen", "--quiet"];
-    await run(Deno.execPath(), ["check", ...settings, ...files]);
+    await printedBy(Deno.execPath(), ["check", ...settings, ...files]);
     let printed = "";
     for (const file of files) {
-      printed += await run(Deno.execPath(), ["run", ...settings, "--no-check", "-A", file]);
+      printed += await printedBy(Deno.execPath(), ["run", ...settings, "--no-check", "-A", file]);
     }
     assert.match(printed, /^invalid_parameter metric$/m);
     assert.match(printed, /^\{ stored: 500, refused: 0 \}$/m);
@@ -67,21 +56,23 @@ Deno.test("docs/CLIENT.md has TypeScript that is right and runs", async () => {
   }
 });
 
-Deno.test(nodeTest("docs/CLIENT.md has commands and JavaScript that run on Node", async () => {
-  const folder = Deno.makeTempDirSync({ prefix: "rta-client-docs-" });
-  await using server = await startServer();
-  try {
-    assert.deepEqual(blocksOf("sh"), ["make client\n"]);
-    await run("make", ["--silent", "client", `CLIENT_JS=${folder}/dist/client.js`]);
-    const [block, ...others] = blocksOf("js");
-    assert.deepEqual(others, []);
-    Deno.writeTextFileSync(`${folder}/program.mjs`, placed(block, server));
-    Deno.writeTextFileSync(`${folder}/package.json`, '{ "type": "module" }');
-    assert.equal(await run("node", ["program.mjs"], folder), "0\n");
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}));
+Deno.test(
+  (await node()).test("docs/CLIENT.md has commands and JavaScript that run on Node", async () => {
+    const folder = Deno.makeTempDirSync({ prefix: "rta-client-docs-" });
+    await using server = await startServer();
+    try {
+      assert.deepEqual(blocksOf("sh"), ["make client\n"]);
+      await printedBy("make", ["--silent", "client", `CLIENT_JS=${folder}/dist/client.js`]);
+      const [block, ...others] = blocksOf("js");
+      assert.deepEqual(others, []);
+      Deno.writeTextFileSync(`${folder}/program.mjs`, placed(block, server));
+      Deno.writeTextFileSync(`${folder}/package.json`, '{ "type": "module" }');
+      assert.equal(await printedBy("node", ["program.mjs"], { cwd: folder }), "0\n");
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  }),
+);
 
 /** First cells in code of the rows of a section's tables. */
 function namesIn(section: RegExp): string[] {

@@ -70,3 +70,12 @@ export async function failureOf(call: Promise<unknown>): Promise<GrpcError> {
   }
   throw new Error("the call did not fail");
 }
+
+/** Where programs find a server, by the environment variables that those of examples/ go by. */
+export function placesOf(server: TestServer): Record<string, string> {
+  return {
+    RTA_URL: server.urls.gateway,
+    RTA_INGEST_URL: server.urls.ingestion,
+    RTA_GRPC_ADDRESS: `127.0.0.1:${grpcPortOf(server)}`,
+  };
+}

@@ -5,9 +5,10 @@
  *     .cache/grpcurl/bin/grpcurl   built by go, where it is nowhere else
  *     .cache/grpc_python/          a virtual environment of Python
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { ROOT } from "../tidy/source_tree.ts";
 import { hasProgram, runProgram } from "./kafka_java.ts";
+import { endOf, missing, type OutsideProgram, program } from "./outside_program.ts";
 
 /** Longest that building or installing one may take, ms: grpcurl takes two minutes on two cores. */
 const INSTALL_MS_MAX = 300_000;
@@ -18,17 +19,8 @@ const PYTHON_PACKAGES = [
   "googleapis-common-protos==1.76.0",
 ];
 
-/** A program, or what defines tests that can't run without it. */
-export interface GrpcProgram {
-  /** Where it is, or its name to be found on PATH; throws when it is nowhere. */
-  readonly path: string;
-  /** Its folder; "" where it is on PATH or nowhere. */
-  readonly folder: string;
-  test(name: string, fn: () => Promise<void>): Deno.TestDefinition;
-}
-
 /** grpcurl: that of PATH or of Go's own folder, else built here. */
-export async function grpcurl(): Promise<GrpcProgram> {
+export async function grpcurl(): Promise<OutsideProgram> {
   if (await hasProgram("grpcurl")) return program("grpcurl");
   const ofGo = join(Deno.env.get("HOME") ?? "/", "go", "bin", "grpcurl");
   if (await hasProgram(ofGo)) return program(ofGo);
@@ -45,7 +37,7 @@ export async function grpcurl(): Promise<GrpcProgram> {
 }
 
 /** A Python that has grpcio and the compiler for proto files. */
-export async function grpcPython(): Promise<GrpcProgram> {
+export async function grpcPython(): Promise<OutsideProgram> {
   const folder = join(ROOT, ".cache", "grpc_python");
   const python = join(folder, "bin", "python");
   const marker = join(folder, "installed");
@@ -62,27 +54,6 @@ export async function grpcPython(): Promise<GrpcProgram> {
   }
   await Deno.writeTextFile(marker, wanted);
   return program(python);
-}
-
-function program(path: string): GrpcProgram {
-  const folder = path.includes("/") ? dirname(path) : "";
-  return { path, folder, test: (name, fn) => ({ name, fn }) };
-}
-
-function missing(name: string, reason: string): GrpcProgram {
-  console.error(`\nNO ${name.toUpperCase()}, so tests are skipped: ${reason}\n`);
-  return {
-    get path(): never {
-      throw new Error(`there is no ${name}: ${reason}`);
-    },
-    folder: "",
-    test: (title, fn) => ({ name: title, fn, ignore: true }),
-  };
-}
-
-/** What a program said last. */
-function endOf(output: string): string {
-  return output.trim().split("\n").slice(-2).join("\n").slice(-500);
 }
 
 async function textOf(path: string): Promise<string | null> {

@@ -1,14 +1,17 @@
-/** A socket of `node:tls` as HTTP/2 uses it: reads into a buffer that is given, as Deno.Conn does. */
-import type { TLSSocket } from "node:tls";
+/**
+ * A socket of `node:net` or `node:tls`, which Deno, Node and Bun have, as HTTP/2 uses it: reads into
+ * a buffer that is given, as Deno.Conn does.
+ */
+import type { Socket } from "node:net";
 import type { Http2Transport } from "./connection.ts";
 
-export class TlsTransport implements Http2Transport {
-  readonly #socket: TLSSocket;
+export class SocketTransport implements Http2Transport {
+  readonly #socket: Socket;
   #ended = false;
   /** Of the read that waits; one at a time. */
   #wake: (() => void) | null = null;
 
-  constructor(socket: TLSSocket) {
+  constructor(socket: Socket) {
     this.#socket = socket;
     const wake = () => this.#wake?.();
     const end = () => {
