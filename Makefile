@@ -74,6 +74,9 @@ generate-data: setup ## Send N=1000000 made-up events, the same for the same SEE
 	@$(rta) generate --events $(N) --seed $(SEED) \
 		--url "http://127.0.0.1:$${RTA_INGESTION_PORT:-8081}"
 
+proto-tools: setup ## Fetch buf, in the version that is pinned
+	@scripts/buf.sh --version
+
 proto: setup ## Lint proto/ by buf, and compile it for reflection and for what reads messages
 	@scripts/buf.sh lint proto && scripts/buf.sh breaking proto --against tests/contract/proto_baseline.binpb
 	@scripts/buf.sh build proto --as-file-descriptor-set -o proto/descriptors.binpb
@@ -100,11 +103,13 @@ test-unit: setup ## Only the unit tests
 test-integration: setup ## Only the tests that open ports, start processes or break things
 	@$(gate) contract integration e2e fault
 
-test-services: setup ## Run the programs of examples/ against a real server, and the client under Node
-	@$(deno) test --frozen -A --no-check tests/e2e/examples_test.ts
+test-services: setup ## Run the programs of examples/ against a real server, and the client on Node and Bun
+	@$(deno) test --frozen -A --no-check tests/e2e/examples_test.ts tests/e2e/client_runtimes_test.ts
 
 bench: setup ## Measure speed and memory, with a limit or a peer beside each figure
 	@$(deno) run --frozen -A tests/bench/run_bench.ts $(BENCH)
+
+test-performance: bench ## The same as bench
 
 fmt: setup ## Format every file
 	@$(deno) fmt
@@ -115,6 +120,6 @@ lint: setup ## Lint every file
 check: setup ## Check the types of every file, and that PURE folders use nothing but the language
 	@$(gate) check pure
 
-.PHONY: help setup run dev proto docs stop clean health ready lag urls logs example client generate-data create-topics \
+.PHONY: help setup run dev proto-tools proto docs stop clean health ready lag urls logs example client generate-data create-topics \
 	list-topics kafka-console test test-unit test-integration test-services \
-	bench fmt lint check
+	bench test-performance fmt lint check

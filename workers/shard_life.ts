@@ -166,6 +166,7 @@ export class ShardLife {
         partition,
         memoryLimitMb: storeMemoryMb,
         keepsRows,
+        warn: (message, detail) => this.#logger.warn({ partition, ...detail }, message),
       });
       const processor = await PartitionProcessor.open(store, options, this.#pool, Date.now());
       this.#open.set(partition, { lock, store });

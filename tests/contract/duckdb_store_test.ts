@@ -18,9 +18,10 @@ import { batchOf, commitOf, testRows, TestSeries } from "./event_store_rows.ts";
 
 const KILLS = 5;
 
-function open(folder: string, partition = 0): Promise<PartitionStore> {
+function open(folder: string, partition = 0, told: string[] = []): Promise<PartitionStore> {
   const sessionRunRows = CRASH_RUN_ROWS;
-  return openDuckdbPartition({ folder, partition, memoryLimitMb: 32, sessionRunRows });
+  const warn = (message: string) => told.push(message);
+  return openDuckdbPartition({ folder, partition, memoryLimitMb: 32, sessionRunRows, warn });
 }
 
 function test(what: string, body: (folder: string) => Promise<void>): void {
@@ -132,26 +133,43 @@ test("makes its sums by session anew when their file is lost, broken or of other
   await store.commit(commitOf(testRows(2_000), 0, new TestSeries()), null);
   await askUntilSummed(store, file);
   await store.close();
+  const anew = "sums of sessions are made anew";
   const spoils = [
-    () => Deno.remove(file),
-    () => Deno.writeTextFile(file, "x".repeat(50_000)),
-    () => Deno.copyFile(`${others}/events-000.duckdb.sessions`, file),
-    () => Promise.resolve(),
+    { spoil: () => Deno.remove(file), tells: [] },
+    { spoil: () => Deno.writeTextFile(file, "x".repeat(50_000)), tells: [anew] },
+    { spoil: () => Deno.copyFile(`${others}/events-000.duckdb.sessions`, file), tells: [anew] },
+    { spoil: () => Promise.resolve(), tells: [] },
   ];
-  for (const spoil of spoils) {
+  for (const { spoil, tells } of spoils) {
     await spoil();
-    const again = await open(folder);
+    const told: string[] = [];
+    const again = await open(folder, 0, told);
     await askUntilSummed(again, file);
     await again.close();
+    assert.deepEqual(told, tells);
   }
 });
 
-/** Asks for one of 2,000 rows' users until there is a file of sums. */
-async function askUntilSummed(store: PartitionStore, file: string): Promise<void> {
+test("answers without its sums by session, and says so, when they can't be opened", async (folder) => {
+  // A folder with something in it, where the file belongs.
+  await Deno.mkdir(`${folder}/events-000.duckdb.sessions/sub`, { recursive: true });
+  const told: string[] = [];
+  const store = await open(folder, 0, told);
+  await store.commit(commitOf(testRows(2_000), 0, new TestSeries()), null);
+  await askUntilSummed(store, null);
+  await store.close();
+  assert.deepEqual(told, [
+    "sums of sessions are made anew",
+    "sums of sessions can't be opened: rows are read in their place",
+  ]);
+});
+
+/** Asks for one of 2,000 rows' users until there is a file of sums, which null says never will be. */
+async function askUntilSummed(store: PartitionStore, file: string | null): Promise<void> {
   const events = Math.ceil((store.nextSeq - 3) / 7);
   for (let asked = 0; asked < 5; asked++) {
     assert.equal(await crashUserEvents(store, 3), events);
-    assert.ok(Deno.statSync(file).isFile);
+    assert.ok(file === null || Deno.statSync(file).isFile);
   }
 }
 

@@ -47,7 +47,7 @@ import { readKnownKeys, readUserIds, scanRows } from "./row_scan.ts";
 import { writeCommit } from "./write_commit.ts";
 import { copyRows, copyWhatFits, readLines, readRowsEnd } from "./row_windows.ts";
 import { readUserPeriods } from "./user_periods.ts";
-import { SessionParts, type WriteTurn } from "./session_parts.ts";
+import { SessionParts, type SessionPartsOptions, type WriteTurn } from "./session_parts.ts";
 import { readSessionIds, readSessionParts, readUserEvents, readUsers } from "./user_reads.ts";
 
 /** A log of writes longer than this is checkpointed even if reads have to wait for it, bytes. */
@@ -64,8 +64,8 @@ export interface DuckdbSettings {
   readonly keptMemory: string;
   /** Whether rows are kept; fixed when the file is made. */
   readonly keepsRows: boolean;
-  /** Rows that are added up by session at a time. */
-  readonly runRows: number;
+  /** How sums of sessions are made. */
+  readonly parts: SessionPartsOptions;
 }
 
 export class DuckdbPartition implements PartitionStore {
@@ -102,7 +102,7 @@ export class DuckdbPartition implements PartitionStore {
     this.#file = file;
     this.#nextDelta = nextDelta;
     this.#nextSeq = nextSeq;
-    this.#parts = new SessionParts(file.path, settings.runRows);
+    this.#parts = new SessionParts(file.path, settings.parts);
   }
 
   static async open(

@@ -32,6 +32,8 @@ export interface DuckdbPartitionOptions {
    * default; the same whenever the file is opened.
    */
   readonly sessionRunRows?: number;
+  /** Told of what makes answers slower and fails nothing; nobody if missing. */
+  readonly warn?: (message: string, detail: Record<string, unknown>) => void;
 }
 
 /** Opens `events-NNN.duckdb`, or makes it. Throws StoreError. */
@@ -48,7 +50,10 @@ export async function openDuckdbPartition(
   const settings = {
     ...duckdbSettings(options.memoryLimitMb),
     keepsRows: options.keepsRows ?? true,
-    runRows: options.sessionRunRows ?? SESSION_RUN_ROWS,
+    parts: {
+      runRows: options.sessionRunRows ?? SESSION_RUN_ROWS,
+      warn: options.warn ?? (() => {}),
+    },
   };
   return await DuckdbPartition.open(options.partition, path, settings);
 }
@@ -56,7 +61,7 @@ export async function openDuckdbPartition(
 /** Settings of one file; the figures were measured with four files in one process. */
 export function duckdbSettings(
   memoryLimitMb: number,
-): Omit<DuckdbSettings, "keepsRows" | "runRows"> {
+): Omit<DuckdbSettings, "keepsRows" | "parts"> {
   const keptMb = Math.max(KEPT_MEMORY_MB_MIN, memoryLimitMb);
   const config = {
     // One core owns the partition: more threads would only take it from the others.

@@ -14,6 +14,7 @@
 
 import { PART_MS } from "../../query/user/session_part.ts";
 import { CATEGORY_TRANSACTION, REVENUE_SIGNS } from "../../query/user/transaction.ts";
+import { StoreError } from "../event_store.ts";
 import { isOutOfMemory } from "./duckdb_error.ts";
 import { attachSql } from "./duckdb_file.ts";
 import type { TypeNames } from "./filter_sql.ts";
@@ -44,6 +45,13 @@ export interface KeptParts {
 /** Runs work with the writing connection of an open file, in turn. */
 export type WriteTurn = (work: (connection: Connection) => Promise<void>) => Promise<void>;
 
+export interface SessionPartsOptions {
+  /** Rows of a run. */
+  readonly runRows: number;
+  /** Told what keeps the parts from being read or made; answers only get slower by it. */
+  readonly warn: (message: string, detail: Record<string, unknown>) => void;
+}
+
 export class SessionParts {
   /** Where they are. */
   readonly file: string;
@@ -55,10 +63,13 @@ export class SessionParts {
   #cannotOpen = false;
   /** Nor is writing, once it has failed: what there is stays. */
   #hasFailed = false;
+  readonly #warn: SessionPartsOptions["warn"];
+
   /** @param path of the partition's file */
-  constructor(path: string, runRows: number) {
+  constructor(path: string, { runRows, warn }: SessionPartsOptions) {
     this.file = `${path}.sessions`;
     this.#kept = { runRows, nextSeq: 0 };
+    this.#warn = warn;
   }
 
   get kept(): KeptParts {
@@ -82,14 +93,16 @@ export class SessionParts {
     this.#opening ??= write(async (connection) => {
       const { file } = this, { runRows } = this.#kept;
       try {
-        this.#kept = await openFile(connection, file, runRows).catch(async () => {
+        this.#kept = await openFile(connection, file, runRows).catch(async (error) => {
+          this.#tell("sums of sessions are made anew", error);
           await runSql(connection, `DETACH DATABASE IF EXISTS ${SESSIONS_CATALOG}`);
           removeFile(file);
           return await openFile(connection, file, runRows);
         });
         this.#isOpen = true;
-      } catch {
+      } catch (error) {
         this.#cannotOpen = true;
+        this.#tell("sums of sessions can't be opened: rows are read in their place", error);
       }
     }).catch((error) => {
       this.#opening = null;
@@ -121,10 +134,18 @@ export class SessionParts {
       }
     } catch (error) {
       this.#hasFailed = !isOutOfMemory(error);
+      // A partition that was closed meanwhile is no failure of theirs.
+      if (this.#hasFailed && !(error instanceof StoreError)) {
+        this.#tell("sums of sessions can't be made: rows are read in their place", error);
+      }
     } finally {
       this.#isFilling = false;
     }
     return hasMade;
+  }
+
+  #tell(message: string, error: unknown): void {
+    this.#warn(message, { file: this.file, error: String(error) });
   }
 }
 
