@@ -42,6 +42,11 @@ export function storeFolderOf(dataFolder: string, { topic }: KafkaPlace): string
   return `${dataFolder}/kafka/${topic}`;
 }
 
+/** Below the 1,048,588 bytes that a broker takes as one batch by default. */
+const REQUEST_BYTES_MAX = 1_000_000;
+/** More than a record has beside its value: key, headers, lengths. */
+const RECORD_HEAD_BYTES_MAX = 256;
+
 /** A record as another producer sends it, and the partition that its key would have led to. */
 export interface ForeignRecord extends Message {
   readonly partition: number;
@@ -61,16 +66,36 @@ export async function produceForeign(
   const producer = kafka.producer({ idempotent: true, retry: { retries: 10 } });
   await producer.connect();
   try {
-    const answers = await producer.send({ topic, messages: [...records], acks: -1, compression });
-    const next = new Map(answers.map((each) => [each.partition, Number(each.baseOffset)]));
-    return records.map(({ partition }) => {
-      const offset = next.get(partition)!;
-      next.set(partition, offset + 1);
-      return offset;
-    });
+    const offsets: number[] = [];
+    for (const messages of requestsOf(records)) {
+      const answers = await producer.send({ topic, messages, acks: -1, compression });
+      const next = new Map(answers.map((each) => [each.partition, Number(each.baseOffset)]));
+      for (const { partition } of messages) {
+        const offset = next.get(partition)!;
+        next.set(partition, offset + 1);
+        offsets.push(offset);
+      }
+    }
+    return offsets;
   } finally {
     await producer.disconnect();
   }
+}
+
+/** As many records to a request as the broker takes: a partition's are one batch there. */
+function requestsOf(records: readonly ForeignRecord[]): ForeignRecord[][] {
+  const requests: ForeignRecord[][] = [];
+  let bytes = REQUEST_BYTES_MAX;
+  for (const record of records) {
+    const size = RECORD_HEAD_BYTES_MAX + (record.value?.length ?? 0);
+    bytes += size;
+    if (bytes > REQUEST_BYTES_MAX) {
+      requests.push([]);
+      bytes = size;
+    }
+    requests.at(-1)!.push(record);
+  }
+  return requests;
 }
 
 /** Sends events in the plain form, many in a request, and expects all of them to be taken. */
