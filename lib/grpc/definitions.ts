@@ -20,6 +20,14 @@ const LOADER_OPTIONS: Options = {
   oneofs: true,
 };
 
+/** A field as the descriptor of its message has it. */
+export interface FieldDescriptor {
+  readonly name: string;
+  readonly label: string;
+  readonly type: string;
+  readonly typeName: string;
+}
+
 /** All that proto/ defines. */
 export interface Definitions {
   /** @throws when there is no service of this full name, such as `analytics.v1.MetricsService` */

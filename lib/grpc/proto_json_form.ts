@@ -9,18 +9,10 @@
  *     int64 "12", enum "NAME"             the same
  *     a message that is null, "", [], {}  left out (of requests)
  */
-import { loadDefinitions } from "./definitions.ts";
+import { type FieldDescriptor, loadDefinitions } from "./definitions.ts";
 import { msOf, type SecondsAndNanos } from "./well_known.ts";
 
 type Json = Readonly<Record<string, unknown>>;
-
-/** A field as a descriptor has it. */
-interface FieldDescriptor {
-  readonly name: string;
-  readonly label: string;
-  readonly type: string;
-  readonly typeName: string;
-}
 
 interface Descriptor {
   readonly field: readonly FieldDescriptor[];

@@ -3,16 +3,9 @@
  * of their descriptors: proto names, 64-bit integers as decimal texts, times in RFC 3339, enums by
  * name. No field is required, since proto3 does not know required ones.
  */
-import { loadDefinitions } from "../grpc/definitions.ts";
+import { type FieldDescriptor, loadDefinitions } from "../grpc/definitions.ts";
 import { fullName } from "../grpc/proto_json_form.ts";
 import type { JsonSchema } from "./component_schemas.ts";
-
-interface FieldDescriptor {
-  readonly name: string;
-  readonly label: string;
-  readonly type: string;
-  readonly typeName: string;
-}
 
 interface Descriptor {
   readonly name: string;
