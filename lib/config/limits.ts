@@ -330,6 +330,8 @@ export const COMMIT_PAUSE_MS_MIN = 10;
 export const HEARTBEAT_MS = 500;
 /** A worker whose heartbeat stands still for this long has hung, ms. */
 export const HANG_MS = 5_000;
+/** Longest that opening a partition's store waits for a lock that is about to be let go, ms. */
+export const STORE_LOCK_MS_MAX = 500;
 /** Reads of one partition's store that run at the same time; more wait. */
 export const STORE_READS_MAX = 4;
 /** The same of reads about one user, which take places of their own. */

@@ -6,6 +6,7 @@ import { openDuckdbPartition } from "../../lib/store/duckdb/mod.ts";
 import { native } from "../../lib/store/duckdb/native.ts";
 import { duckdbSettings } from "../../lib/store/duckdb/open_duckdb_partition.ts";
 import type { PartitionStore } from "../../lib/store/event_store.ts";
+import { someTime } from "../support/deadline.ts";
 import {
   checkCrashCommits,
   CRASH_RUN_ROWS,
@@ -76,6 +77,16 @@ test("open() is refused while another process has the partition", async (folder)
   await child.lines.return(undefined);
   await child.process.status;
   await (await open(folder)).close();
+});
+
+test("open() waits for a lock that is let go a moment later, as by a program that was started", async (folder) => {
+  await (await open(folder)).close();
+  const copy = Deno.openSync(`${folder}/events-000.duckdb.lock`, { write: true });
+  assert.ok(copy.tryLockSync(true));
+  const opening = open(folder);
+  await someTime(50);
+  copy.close();
+  await (await opening).close();
 });
 
 test("open() works in another process as soon as close() has resolved", async (folder) => {

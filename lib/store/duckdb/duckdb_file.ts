@@ -12,7 +12,7 @@
  * them). So a lock file beside it is held too: its lock belongs to the open handle.
  */
 
-import { STORE_READS_MAX, STORE_USER_READS_MAX } from "../../config/limits.ts";
+import { STORE_LOCK_MS_MAX, STORE_READS_MAX, STORE_USER_READS_MAX } from "../../config/limits.ts";
 import { StoreError } from "../event_store.ts";
 import { CellAppender } from "./cell_appender.ts";
 import { registerChunkFunction } from "./chunks_in_place.ts";
@@ -26,6 +26,9 @@ import { CATALOG, CREATE_RECENT, CREATE_TABLES, FORMAT_VERSION } from "./schema.
 
 /** Rows in one row group: 15 chunks. Fixed for the life of the file. */
 const ROW_GROUP_ROWS = 30_720;
+
+/** How often a lock that is taken is tried again, ms. */
+const LOCK_POLL_MS = 10;
 
 /** Storage format of the file: the newest that the pinned DuckDB writes. */
 const STORAGE_VERSION = "v1.5.0";
@@ -73,7 +76,7 @@ export class DuckdbFile {
     settings: Readonly<Record<string, string>>,
     keepsRows = true,
   ): Promise<DuckdbFile> {
-    const lock = lockFile(path);
+    const lock = await lockFile(path);
     let database: Database | null = null;
     try {
       removeLeftovers(path);
@@ -226,21 +229,32 @@ async function connect(database: Database): Promise<Connection> {
   }
 }
 
-/** Takes the lock beside the file, or throws when another handle has it. */
-function lockFile(path: string): Deno.FsFile {
+/**
+ * Takes the lock beside the file, or throws when another handle has it. A lock that was just let go
+ * can outlast that for a moment: a program that this process starts, on another thread, has copies of
+ * all its handles until it runs (flock belongs to what they have in common).
+ */
+async function lockFile(path: string): Promise<Deno.FsFile> {
   let lock: Deno.FsFile;
   try {
     lock = Deno.openSync(`${path}.lock`, { create: true, write: true });
   } catch (error) {
     throw toStoreError(error, "open", path);
   }
-  if (lock.tryLockSync(true)) return lock;
-  lock.close();
-  throw new StoreError(
-    "RTA_STORE_LOCKED",
-    `store ${path} is in use: another process, or another worker of this one, has it open; ` +
-      "stop that one, or use another data folder",
-  );
+  const giveUpAt = performance.now() + STORE_LOCK_MS_MAX;
+  while (!lock.tryLockSync(true)) {
+    if (performance.now() < giveUpAt) {
+      await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+      continue;
+    }
+    lock.close();
+    throw new StoreError(
+      "RTA_STORE_LOCKED",
+      `store ${path} is in use: another process, or another worker of this one, has it open; ` +
+        "stop that one, or use another data folder",
+    );
+  }
+  return lock;
 }
 
 /**
