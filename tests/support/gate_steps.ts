@@ -1,10 +1,10 @@
 /**
  * The steps of the gate, in the order in which they are quickest to say what is wrong.
  *
- * Tests are grouped by what they need. Unit and contract tests run two files at a time: each file has
- * folders and topics of its own. The others start processes, kill them or look at the clock, so they
- * run one after the other and alone. A test file that is in no group's folder counts as a unit test:
- * no file can be forgotten.
+ * Tests are grouped by what they need. Unit, contract and integration tests run two files at a time:
+ * each file has folders, ports and topics of its own, and mostly waits. The others use browsers and
+ * take processes, brokers and disks away under load, so they run one after the other and alone. A
+ * test file that is in no group's folder counts as a unit test: no file can be forgotten.
  */
 
 /** One step: a Deno command, and whether its result is one verdict or a count of tests. */
@@ -29,7 +29,7 @@ const testFolders: Record<string, string> = {
 };
 
 /** Groups whose files run two at a time. */
-const parallelGroups: ReadonlySet<string> = new Set(["unit", "contract"]);
+const parallelGroups: ReadonlySet<string> = new Set(["unit", "contract", "integration"]);
 
 /** Names of all steps; a group of tests has a step only while it has tests. */
 export const STEP_NAMES = ["fmt", "lint", "check", "pure", "unit", ...Object.keys(testFolders)];

@@ -102,6 +102,9 @@ export function assertSessionsFollowRule(rows: readonly StoredRow[], gapMs: numb
   assert.equal(new Set(hashOf.values()).size, hashOf.size, "each session has a hash of its own");
 }
 
+/** How long partitions may be without an owner, ms. */
+const ALL_PARTITIONS_MS_MAX = 30_000;
+
 /** Metrics of a time series, and each of them from rows. */
 const METRICS: Record<string, (rows: readonly StoredRow[]) => number> = {
   events: (rows) => rows.length,
@@ -134,15 +137,17 @@ export async function askRollups(
   toMs: number,
 ): Promise<RollupAnswers> {
   const range = `time_range.start=${fromMs}&time_range.end=${toMs}`;
-  const ask = async (path: string) => {
-    const response = await fetch(`${gateway}/v1/analytics/${path}`);
-    const body = await response.json();
-    assert.equal(response.status, 200, JSON.stringify(body));
-    for (const [field, accuracy] of Object.entries(body.accuracy)) {
-      assert.equal(accuracy, "exact", `${field} of ${path}`);
-    }
-    return body;
-  };
+  // A group of consumers may deal its partitions out anew at any moment; an answer says so.
+  const ask = (path: string) =>
+    waitUntil(async () => {
+      const response = await fetch(`${gateway}/v1/analytics/${path}`);
+      const body = await response.json();
+      assert.equal(response.status, 200, JSON.stringify(body));
+      for (const [field, accuracy] of Object.entries(body.accuracy)) {
+        assert.equal(accuracy, "exact", `${field} of ${path}`);
+      }
+      return (body.missing_partitions ?? []).length === 0 ? body : null;
+    }, { what: `an answer of all partitions to ${path}`, deadlineMs: ALL_PARTITIONS_MS_MAX });
   const summary = await ask(`summary?${range}`);
   const byType = new Map<string, Point[]>();
   const total = new Map<string, Point[]>();
