@@ -208,8 +208,6 @@ export const ROW_QUESTION_SECONDS_MAX = 120;
 export const NOTES_KEYS_MAX = 10;
 /** Longest text of the notes in a header of an answer as CSV, characters; the rest is counted. */
 export const CSV_NOTES_CHARS_MAX = 4_096;
-/** Memory that a partition's database may use for a scan that did not fit into the usual, MiB. */
-export const SCAN_MEMORY_MB = 512;
 /** Questions to rows that one shard works on at a time; more wait. */
 export const ROW_QUESTIONS_MAX = 4;
 /** Most values of a property, or pairs of values of two, that one breakdown tells apart. */
@@ -330,12 +328,6 @@ export const COMMIT_PAUSE_MS_MIN = 10;
 export const HEARTBEAT_MS = 500;
 /** A worker whose heartbeat stands still for this long has hung, ms. */
 export const HANG_MS = 5_000;
-/** Longest that opening a partition's store waits for a lock that is about to be let go, ms. */
-export const STORE_LOCK_MS_MAX = 500;
-/** Reads of one partition's store that run at the same time; more wait. */
-export const STORE_READS_MAX = 4;
-/** The same of reads about one user, which take places of their own. */
-export const STORE_USER_READS_MAX = 4;
 /** Longest a question waits for a shard's answer, ms. */
 export const QUERY_MS_MAX = 10 * SECOND_MS;
 /** Questions that wait for one shard at the same time; more are refused as overloaded. */

@@ -111,12 +111,10 @@ export class AnswerMemo {
 }
 
 /** All of a question but its bounds, of which there are many: a sum of them. */
-function keyOf(plan: RollupPlan): string {
-  const { project, types, boundsMs, wantTotal, wantByType, eventsOnly, groupsMax } = plan;
+function keyOf({ project, types, boundsMs, wantTotal, wantByType, groupsMax }: RollupPlan): string {
   let sum = 0;
   for (let i = 0; i < boundsMs.length; i++) sum = (Math.imul(sum, 31) + (boundsMs[i] | 0)) | 0;
-  const rest = [wantTotal, wantByType, eventsOnly, String(groupsMax), sum];
-  return JSON.stringify([project, types, ...rest]);
+  return JSON.stringify([project, types, wantTotal, wantByType, String(groupsMax), sum]);
 }
 
 function hasBounds(boundsMs: Float64Array, others: Float64Array): boolean {

@@ -59,7 +59,6 @@ export async function answerRollups(
     await cells.reading(async () => {
       const reading = await readWhenLoaded(processor, project, plan, tiles, context);
       for (const group of reading.groups) group.addTo(answer);
-      reading.release();
       await addRows(processor, project, reading.cuts, answer, context);
     });
     cells.evict(options.cellBytesMax);
@@ -89,7 +88,6 @@ async function readWhenLoaded(
         missing,
       );
       if (missing.isEmpty) return reading;
-      reading.release();
     }
     await processor.cells.fill(missing);
     for (const hour of fitted.toDerive) await deriveMinutes(processor, hour, context);

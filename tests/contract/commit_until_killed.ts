@@ -11,7 +11,7 @@ import { StoreError } from "../../lib/store/event_store.ts";
 import { CRASH_RUN_ROWS, crashCommit, crashSeries, crashUserEvents } from "./crash_commits.ts";
 
 const place = { folder: Deno.args[0], partition: 0, memoryLimitMb: 32 };
-const store = await openDuckdbPartition({ ...place, sessionRunRows: CRASH_RUN_ROWS });
+const store = await openDuckdbPartition({ ...place, runRows: CRASH_RUN_ROWS });
 const encoder = new TextEncoder();
 const print = (line: string) => Deno.stdout.writeSync(encoder.encode(`${line}\n`));
 const series = crashSeries();

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { DuckdbFile } from "../../lib/store/duckdb/duckdb_file.ts";
 import { openDuckdbPartition } from "../../lib/store/duckdb/mod.ts";
 import { native } from "../../lib/store/duckdb/native.ts";
-import { duckdbSettings } from "../../lib/store/duckdb/open_duckdb_partition.ts";
+import { duckdbSettings } from "../../lib/store/duckdb/duckdb_settings.ts";
 import type { PartitionStore } from "../../lib/store/event_store.ts";
 import { someTime } from "../support/deadline.ts";
 import {
@@ -20,9 +20,9 @@ import { batchOf, commitOf, testRows, TestSeries } from "./event_store_rows.ts";
 const KILLS = 5;
 
 function open(folder: string, partition = 0, told: string[] = []): Promise<PartitionStore> {
-  const sessionRunRows = CRASH_RUN_ROWS;
+  const runRows = CRASH_RUN_ROWS;
   const warn = (message: string) => told.push(message);
-  return openDuckdbPartition({ folder, partition, memoryLimitMb: 32, sessionRunRows, warn });
+  return openDuckdbPartition({ folder, partition, memoryLimitMb: 32, runRows, warn });
 }
 
 function test(what: string, body: (folder: string) => Promise<void>): void {

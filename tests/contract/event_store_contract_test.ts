@@ -10,7 +10,7 @@ eventStoreContract("duckdb", async () => {
         folder,
         partition: 0,
         memoryLimitMb: 64,
-        sessionRunRows: 4_000,
+        runRows: 4_000,
       });
     },
     remove: () => Deno.remove(folder, { recursive: true }),

@@ -42,7 +42,7 @@ const HOUR_MS = 3_600_000;
 const RING_BYTES = MIB;
 const commitIntervalMs = 500;
 /** Few, so that a small set of events comes to several runs. */
-const SESSION_RUN_ROWS = 200;
+const RUN_ROWS = 200;
 
 /** How a scene is set. */
 export interface AnswerSceneOptions {
@@ -137,7 +137,7 @@ export class AnswerScene implements AsyncDisposable {
           folder: join(folder, "store"),
           partition,
           memoryLimitMb: 16,
-          sessionRunRows: SESSION_RUN_ROWS,
+          runRows: RUN_ROWS,
         });
         shard.stores.push(store);
         const settings = { ...PROCESSOR_PRESETS, ...options.processor };

@@ -12,7 +12,11 @@
  * them). So a lock file beside it is held too: its lock belongs to the open handle.
  */
 
-import { STORE_LOCK_MS_MAX, STORE_READS_MAX, STORE_USER_READS_MAX } from "../../config/limits.ts";
+import {
+  STORE_LOCK_MS_MAX,
+  STORE_READS_MAX,
+  STORE_USER_READS_MAX,
+} from "../../config/store_limits.ts";
 import { StoreError } from "../event_store.ts";
 import { CellAppender } from "./cell_appender.ts";
 import { registerChunkFunction } from "./chunks_in_place.ts";

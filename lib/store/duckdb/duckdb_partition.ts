@@ -34,7 +34,9 @@ import type { FoundUser, UserSearch } from "../../query/user/user_search.ts";
 import type { SessionPartChunk } from "../../query/user/session_part.ts";
 import { isInvalidated, isOutOfMemory, toStoreError } from "./duckdb_error.ts";
 import { DuckdbFile, sizeOf } from "./duckdb_file.ts";
+import { type DuckdbSettings, WAL_BYTES_MAX, WAL_BYTES_SCANNED_MAX } from "./duckdb_settings.ts";
 import { readTypeNames, type TypeNames } from "./filter_sql.ts";
+import type { ColumnKeeper } from "./event_source.ts";
 import { HeavyScans } from "./heavy_scans.ts";
 import { interruptedBy } from "./interrupted_by.ts";
 import { MemoryTrim, SMALL_COMMIT_ROWS } from "./memory_trim.ts";
@@ -42,31 +44,14 @@ import type { Connection } from "./native.ts";
 import * as queries from "./partition_queries.ts";
 import { ProjectTypes } from "./project_types.ts";
 import { inSnapshot, runSql } from "./read_stream.ts";
-import { readGroups } from "./row_groups.ts";
-import { readKnownKeys, readUserIds, scanRows } from "./row_scan.ts";
+import { groupedKeys, readGroups } from "./row_groups.ts";
+import { readKnownKeys, readUserIds, scannedKeys, scanRows } from "./row_scan.ts";
 import { writeCommit } from "./write_commit.ts";
 import { copyRows, copyWhatFits, readLines, readRowsEnd } from "./row_windows.ts";
-import { readUserPeriods } from "./user_periods.ts";
-import { SessionParts, type SessionPartsOptions, type WriteTurn } from "./session_parts.ts";
+import { periodKeys, readUserPeriods } from "./user_periods.ts";
+import type { WriteTurn } from "./side_file.ts";
+import { SideFiles } from "./side_files.ts";
 import { readSessionIds, readSessionParts, readUserEvents, readUsers } from "./user_reads.ts";
-
-/** A log of writes longer than this is checkpointed even if reads have to wait for it, bytes. */
-const WAL_BYTES_MAX = 16 * 1024 * 1024;
-
-/** The same while rows are scanned, bytes. */
-const WAL_BYTES_SCANNED_MAX = 4 * WAL_BYTES_MAX;
-
-/** How a partition's database is to be set up. */
-export interface DuckdbSettings {
-  /** DuckDB's settings by name. */
-  readonly config: Readonly<Record<string, string>> & { readonly memory_limit: string };
-  /** Memory that it may keep between one piece of work and the next, as DuckDB writes sizes. */
-  readonly keptMemory: string;
-  /** Whether rows are kept; fixed when the file is made. */
-  readonly keepsRows: boolean;
-  /** How sums of sessions are made. */
-  readonly parts: SessionPartsOptions;
-}
 
 export class DuckdbPartition implements PartitionStore {
   readonly partition: number;
@@ -85,7 +70,7 @@ export class DuckdbPartition implements PartitionStore {
   #untrimmed = false;
   #walBytes = 0;
   #nextSeq: number;
-  readonly #parts: SessionParts;
+  readonly #sides: SideFiles;
   readonly #types = new ProjectTypes();
   readonly #reads = new Set<Promise<unknown>>();
 
@@ -102,7 +87,8 @@ export class DuckdbPartition implements PartitionStore {
     this.#file = file;
     this.#nextDelta = nextDelta;
     this.#nextSeq = nextSeq;
-    this.#parts = new SessionParts(file.path, settings.parts);
+    const write: WriteTurn = (work) => this.#writeSides(work);
+    this.#sides = new SideFiles(file.path, settings.sides, write, () => this.#trim.soon());
   }
 
   static async open(
@@ -168,7 +154,9 @@ export class DuckdbPartition implements PartitionStore {
     onRows: (rows: ScannedRows) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    return this.#stream("scanRows", onRows, (c, give) => scanRows(c, scan, give), signal);
+    return this.#scanEvents("scanRows", scannedKeys(scan), onRows, signal, (c, columns, give) => {
+      return scanRows(c, scan, columns, give);
+    });
   }
 
   userPeriods(
@@ -176,8 +164,10 @@ export class DuckdbPartition implements PartitionStore {
     onUsers: (users: UserPeriods) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const read = (c: Connection, give: typeof onUsers) => readUserPeriods(c, query, give);
-    return this.#stream("userPeriods", onUsers, read, signal);
+    const keys = periodKeys(query);
+    return this.#scanEvents("userPeriods", keys, onUsers, signal, (c, columns, give) => {
+      return readUserPeriods(c, query, columns, give);
+    });
   }
 
   groupRows(
@@ -185,7 +175,15 @@ export class DuckdbPartition implements PartitionStore {
     onGroups: (groups: GroupedRows) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    return this.#stream("groupRows", onGroups, (c, give) => readGroups(c, scan, give), signal);
+    return this.#scanEvents(
+      "groupRows",
+      groupedKeys(scan),
+      onGroups,
+      signal,
+      (c, columns, give) => {
+        return readGroups(c, scan, columns, give);
+      },
+    );
   }
 
   knownKeys(query: KeyQuery, signal: AbortSignal): Promise<string[]> {
@@ -224,10 +222,8 @@ export class DuckdbPartition implements PartitionStore {
     signal?: AbortSignal,
   ): Promise<void> {
     if (!this.keepsRows) throw rowsNotKept();
-    await this.#parts.open(this.#writeParts);
-    void this.#fillParts();
+    const { kept } = await this.#sides.askSessions(this.#nextSeq);
     const known = { ...query, toSeq: Math.min(query.toSeq, this.#nextSeq) };
-    const { kept } = this.#parts;
     await this.#readUser("sessionParts", query.project, signal, (connection, types) => {
       return readSessionParts(connection, known, kept, types, onParts);
     });
@@ -237,7 +233,7 @@ export class DuckdbPartition implements PartitionStore {
     query: SessionIdsQuery,
     signal?: AbortSignal,
   ): Promise<Map<number, string | null>> {
-    const { kept } = this.#parts;
+    const { kept } = this.#sides.sessions;
     return await this.#readUser("sessionIds", query.project, signal, (connection) => {
       return readSessionIds(connection, query, kept);
     });
@@ -259,7 +255,7 @@ export class DuckdbPartition implements PartitionStore {
 
   sizeBytes(): number {
     const { path } = this.#file;
-    const files = [path, this.#parts.file].flatMap((file) => [file, `${file}.wal`]);
+    const files = [path, ...this.#sides.paths].flatMap((file) => [file, `${file}.wal`]);
     return files.reduce((sum, file) => sum + Math.max(0, sizeOf(file)), 0);
   }
 
@@ -320,28 +316,23 @@ export class DuckdbPartition implements PartitionStore {
     this.#walBytes = walBytes;
     if (walBytes > WAL_BYTES_MAX) void this.#takeTurn(() => this.#checkpoint());
     this.#trim.afterCommit(rows, checkpointed || flushed);
-    // Who has asked about users will ask again; a backlog comes first.
-    if (rows <= SMALL_COMMIT_ROWS && this.#parts.isOpen) void this.#fillParts();
+    // Who has asked will ask again; a backlog comes first.
+    if (rows <= SMALL_COMMIT_ROWS) void this.#sides.fill(this.#nextSeq);
   }
 
-  /** Has what rows come to by session kept, in the background. */
-  async #fillParts(): Promise<void> {
-    if (await this.#parts.fill(this.#nextSeq, this.#writeParts)) this.#trim.soon();
-  }
-
-  readonly #writeParts: WriteTurn = (work) => {
+  #writeSides(work: (connection: Connection) => Promise<void>): Promise<void> {
     return this.#takeTurn(async () => {
       if (this.#closed) throw this.#closedError();
       await this.#reopenIfInvalidated();
       try {
         await work(this.#file.writer.connection);
       } catch (error) {
-        // DuckDB may have given up more than the file of the parts: the next call opens all again.
+        // DuckDB may have given up more than that file: the next call opens all again.
         this.#invalidated ||= !isOutOfMemory(error);
         throw error;
       }
     });
-  };
+  }
 
   /**
    * Moves the log of writes into the tables. DuckDB does so itself when a commit finds the log long
@@ -436,19 +427,25 @@ export class DuckdbPartition implements PartitionStore {
     }
   }
 
-  /** A scan whose results come in pieces: it may be run again as long as none has come. */
-  #stream<T>(
+  /**
+   * A scan that may read the columns of these properties, and has those made that are lacking. Its
+   * results come in pieces: it may be run again as long as none has come.
+   */
+  async #scanEvents<T>(
     doing: string,
+    keys: ReadonlySet<string>,
     onPiece: (piece: T) => void,
-    work: (connection: Connection, give: (piece: T) => void) => Promise<void>,
     signal: AbortSignal,
+    read: (connection: Connection, columns: ColumnKeeper, give: typeof onPiece) => Promise<void>,
   ): Promise<void> {
+    const { columns } = this.#sides;
+    if (keys.size > 0 && this.keepsRows) await this.#sides.askColumns(keys, this.#nextSeq);
     let hasBegun = false;
     const give = (piece: T) => {
       hasBegun = true;
       onPiece(piece);
     };
-    return this.#scan(doing, (connection) => work(connection, give), signal, () => !hasBegun);
+    await this.#scan(doing, (c) => read(c, columns, give), signal, () => !hasBegun);
   }
 
   /** A read that may take long, and ends when the signal is aborted. */
@@ -490,7 +487,7 @@ export class DuckdbPartition implements PartitionStore {
     await Promise.allSettled([...this.#reads]);
     this.#file.close();
     this.#file = await DuckdbFile.open(this.#file.path, this.#settings.config, this.keepsRows);
-    this.#parts.detached();
+    this.#sides.detached();
     this.#invalidated = false;
   }
 

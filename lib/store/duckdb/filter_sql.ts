@@ -3,21 +3,21 @@
  *
  * An expression is never null. Types are compared here, with the names of the project's series, and
  * become a list of series ids, which skips row groups. Texts of a client are bound, never written
- * into the SQL; keys of properties are written as JSON pointers (RFC 6901), since DuckDB extracts by
- * a constant path in a fraction of the time.
+ * into the SQL; how a property is read is told by property_sql.ts.
  */
 
 import {
   type Comparand,
   type Condition,
+  type FieldName,
   type Filter,
   NUMBER_TEXT,
   numberWrittenAs,
-  propertyKeys,
   type Subject,
 } from "../../query/filter/filter.ts";
 import { matchesValue } from "../../query/filter/match_filter.ts";
 import { type Connection, native, type Value } from "./native.ts";
+import { OF_JSON, type PlainTexts, type PropertySql } from "./property_sql.ts";
 import { readStream, textValue, timestampValue } from "./read_stream.ts";
 
 /** SQL with `?`s and what is bound to them, in their order. */
@@ -35,9 +35,6 @@ const TIME_MAX_MS = 253_402_300_799_999;
 /** Texts of JSON numbers, as NUMBER_TEXT of filter.ts. */
 const NUMBER_PATTERN = "-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?";
 
-/** JSON types whose values have no number of their own. */
-const NOT_NUMBERS = "('VARCHAR', 'BOOLEAN', 'NULL', 'OBJECT', 'ARRAY')";
-
 /** Columns that hold a subject's value as text. */
 const TEXT_COLUMNS = {
   id: "id",
@@ -51,41 +48,15 @@ export function timeValue(ms: number): Value {
   return timestampValue(Math.min(TIME_MAX_MS, Math.max(0, ms)));
 }
 
-/**
- * The table to read events from when properties are read: `events`, with the long ones whole if
- * there are any.
- */
-export async function eventsWithProperties(connection: Connection): Promise<string> {
-  let hasLong = false;
-  const sql = "SELECT 1::UTINYINT FROM long_properties LIMIT 1";
-  await readStream(connection, sql, [], () => hasLong = true);
-  if (!hasLong) return "events";
-  return `(SELECT events.* REPLACE (CASE WHEN events.properties = '' THEN long.text
-      ELSE events.properties END AS properties)
-    FROM events LEFT JOIN (SELECT seq, string_agg(text, '' ORDER BY part) AS text
-      FROM long_properties GROUP BY seq) long USING (seq))`;
-}
-
-/** Whether properties have to be read for a filter. */
-export function needsProperties(filter: Filter | null): boolean {
-  return propertyKeys(filter).size > 0;
-}
-
 /** A boolean expression over the columns of `events`; "true" for null. */
-export function filterSql(filter: Filter | null, types: TypeNames): BoundSql {
+export function filterSql(
+  filter: Filter | null,
+  types: TypeNames,
+  properties: PropertySql = OF_JSON,
+): BoundSql {
   const values: Value[] = [];
-  const sql = filter === null ? "true" : expression(filter, types, values);
+  const sql = filter === null ? "true" : expression(filter, types, properties, values);
   return { sql, values };
-}
-
-/** The value of a property as text: of strings themselves, of others their JSON text. */
-export function propertyText(key: string): string {
-  return `json_extract_string(properties, ${pointer(key)})`;
-}
-
-/** The JSON text of a property's value, null when it is missing; a JSON null stays. */
-export function propertyJson(key: string): string {
-  return `json_extract(properties, ${pointer(key)})`;
 }
 
 /**
@@ -96,7 +67,8 @@ export function subjectNumber(subject: Subject, json: string): string {
   if (subject.kind === "field") {
     if (subject.name === "amount") return "amount";
     const isTime = subject.name === "timestamp" || subject.name === "received_at";
-    return isTime ? `epoch_ms(${subject.name})::DOUBLE` : `${viewsOf(subject).number}::DOUBLE`;
+    if (isTime) return `epoch_ms(${subject.name})::DOUBLE`;
+    return `${viewsOf(subject, OF_JSON).number}::DOUBLE`;
   }
   // What is no text is a number, true, false or null, of which only the number can be cast.
   const ofText = `CASE WHEN regexp_full_match(${json}, '"${NUMBER_PATTERN}"')
@@ -117,19 +89,26 @@ interface Views {
   readonly isThere: string;
   /** A number to compare the number view with. */
   readonly toValue: (number: number) => Value;
+  /** What to compare with which texts, that no number has as its text, in place of the text. */
+  readonly plain: (texts: readonly string[]) => PlainTexts;
 }
 
 const toDouble = (number: number) => native.create_double(number);
 
-function expression(filter: Filter, types: TypeNames, values: Value[]): string {
+function expression(
+  filter: Filter,
+  types: TypeNames,
+  properties: PropertySql,
+  values: Value[],
+): string {
   if ("filters" in filter) {
     if (filter.filters.length === 0) return filter.kind === "and" ? "true" : "false";
-    const parts = filter.filters.map((each) => expression(each, types, values));
+    const parts = filter.filters.map((each) => expression(each, types, properties, values));
     return `(${parts.join(filter.kind === "and" ? " AND " : " OR ")})`;
   }
   const { subject } = filter;
   if (subject.kind === "field" && subject.name === "type") return ofType(filter, types);
-  return comparison(filter, viewsOf(subject), values);
+  return comparison(filter, viewsOf(subject, properties), values);
 }
 
 function ofType(condition: Condition, types: TypeNames): string {
@@ -137,8 +116,8 @@ function ofType(condition: Condition, types: TypeNames): string {
   return ids.length === 0 ? "false" : `(series_id IN (${ids.map(Number).join()}))`;
 }
 
-function viewsOf(subject: Subject): Views {
-  if (subject.kind === "property") return propertyViews(subject.key);
+function viewsOf(subject: Subject, properties: PropertySql): Views {
+  if (subject.kind === "property") return propertyViews(subject.key, properties);
   switch (subject.name) {
     case "amount":
     case "category":
@@ -147,21 +126,21 @@ function viewsOf(subject: Subject): Views {
     case "received_at":
       return numberViews(subject.name, timeValue);
     default:
-      return textViews(subjectText(subject));
+      return textViews(fieldText(subject.name));
   }
 }
 
-function propertyViews(key: string): Views {
-  const text = propertyText(key);
-  const type = `json_type(properties, ${pointer(key)})`;
-  const isNumber = `(${type} NOT IN ${NOT_NUMBERS})`;
+function propertyViews(key: string, properties: PropertySql): Views {
+  const text = properties.text(key);
+  const isNumber = properties.isNumber(key);
   return {
     text,
-    isText: `(${type} = 'VARCHAR')`,
+    isText: properties.isText(key),
     isNumber,
     number: numberOf(text, isNumber),
-    isThere: `(${text} IS NOT NULL)`,
+    isThere: properties.isThere(key),
     toValue: toDouble,
+    plain: (texts) => properties.plain(key, texts),
   };
 }
 
@@ -173,18 +152,21 @@ function textViews(column: string): Views {
     number: numberOf(column, "false"),
     isThere: `(${column} IS NOT NULL)`,
     toValue: toDouble,
+    plain: (texts) => ({ sql: column, texts }),
   };
 }
 
 function numberViews(column: string, toValue: (number: number) => Value): Views {
   const isThere = `(${column} IS NOT NULL)`;
+  const text = "NULL::VARCHAR";
   return {
-    text: "NULL::VARCHAR",
+    text,
     isText: "false",
     isNumber: isThere,
     number: column,
     isThere,
     toValue,
+    plain: (texts) => ({ sql: text, texts }),
   };
 }
 
@@ -221,7 +203,8 @@ function anyOf(comparands: readonly Comparand[], views: Views, values: Value[]):
     const places = list.map((value) => bound(value, values)).join();
     parts.push(`coalesce(${guard} AND ${view} IN (${places}), false)`);
   };
-  add("true", views.text, plain.map(textValue));
+  const { sql, texts: sought } = views.plain(plain);
+  add("true", sql, sought.map(textValue));
   add(`NOT ${views.isNumber}`, views.text, numberLike.map(textValue));
   add(views.isNumber, views.number, written.map(views.toValue));
   add("true", views.number, numbers.map(views.toValue));
@@ -234,12 +217,6 @@ const SIGNS = { gt: ">", gte: ">=", lt: "<", lte: "<=" } as const;
 function numberOf(text: string, isNumber: string): string {
   return `(CASE WHEN ${isNumber} OR regexp_full_match(${text}, '${NUMBER_PATTERN}')
     THEN nullif(nullif(TRY_CAST(${text} AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE) END)`;
-}
-
-/** A JSON pointer to a key of the properties, as a SQL text. */
-export function pointer(key: string): string {
-  const escaped = key.replaceAll("~", "~0").replaceAll("/", "~1");
-  return `'/${escaped.replaceAll("'", "''")}'`;
 }
 
 function bound(value: Value, values: Value[]): string {
@@ -279,10 +256,9 @@ export function aroundSeries(types: TypeNames): string {
   return `series_id BETWEEN ${Math.min(...ids)} AND ${Math.max(...ids)}`;
 }
 
-/** What a subject is in SQL, for reading its value: its text, null where it is missing. */
-export function subjectText(subject: Subject): string {
-  if (subject.kind === "property") return propertyText(subject.key);
-  return subject.name in TEXT_COLUMNS
-    ? TEXT_COLUMNS[subject.name as keyof typeof TEXT_COLUMNS]
-    : `${subject.name}::VARCHAR`;
+/** The text of a field, null where it is missing. */
+export function fieldText(name: FieldName): string {
+  return name in TEXT_COLUMNS
+    ? TEXT_COLUMNS[name as keyof typeof TEXT_COLUMNS]
+    : `${name}::VARCHAR`;
 }

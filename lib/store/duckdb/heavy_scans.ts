@@ -4,7 +4,7 @@
  * others. One that did not fit is run again, one of them at a time, with a higher limit; the usual
  * one comes back when memory is trimmed.
  */
-import { SCAN_MEMORY_MB } from "../../config/limits.ts";
+import { SCAN_MEMORY_MB } from "../../config/store_limits.ts";
 import type { Connection } from "./native.ts";
 import { runSql } from "./read_stream.ts";
 

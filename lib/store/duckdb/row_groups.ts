@@ -12,16 +12,10 @@ import { bucketAt } from "../../query/plan_tiles.ts";
 import { BINS_PER_LOG2 } from "../../sketch/ddsketch.ts";
 import type { GroupedRows, GroupScan, GroupSplit } from "../event_store.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
-import {
-  eventsWithProperties,
-  filterSql,
-  needsProperties,
-  pointer,
-  readTypeNames,
-  subjectNumber,
-  type TypeNames,
-} from "./filter_sql.ts";
+import { type ColumnKeeper, type EventSource, eventSource, keysOf } from "./event_source.ts";
+import { filterSql, readTypeNames, subjectNumber, type TypeNames } from "./filter_sql.ts";
 import type { Connection, Value } from "./native.ts";
+import { OF_JSON, pointer } from "./property_sql.ts";
 import { readStream } from "./read_stream.ts";
 import { rangeSql } from "./row_scan.ts";
 import { dictionaryOf, readTextIds, valueSql } from "./subject_texts.ts";
@@ -30,20 +24,27 @@ import type { TextDictionary } from "./text_dictionary.ts";
 /** The cell of events before the second bound, which need not lie on the grid. */
 const FIRST = -1;
 
+/** Keys of the properties that a scan reads. */
+export function groupedKeys({ filter, by, value }: GroupScan): Set<string> {
+  return keysOf([filter], [...by, value]);
+}
+
 /** Calls `onGroups` with the groups of the rows that the scan names. */
 export async function readGroups(
   connection: Connection,
   scan: GroupScan,
+  columns: ColumnKeeper,
   onGroups: (groups: GroupedRows) => void,
 ): Promise<void> {
   const types = await readTypeNames(connection, scan.project);
   if (types.size === 0) return;
-  const table = await tableOf(connection, scan);
+  const needs = { keys: groupedKeys(scan), ...rangeOf(scan) };
+  const source = await eventSource(connection, needs, columns);
   const grid = gridOf(scan.boundsMs);
   const splits: readonly (GroupSplit | null)[] = scan.splits.length > 0 ? scan.splits : [null];
   for (const split of splits) {
     const bound: Value[] = [];
-    const sql = groupSql(scan, split, table, grid, types, bound);
+    const sql = groupSql(scan, split, source, grid, types, bound);
     const dictionaries = scan.by.map(dictionaryOf);
     await readStream(connection, sql, bound, (chunk) => {
       onGroups(readChunk(chunk, scan, split, grid, types, dictionaries));
@@ -54,20 +55,19 @@ export async function readGroups(
 function groupSql(
   scan: GroupScan,
   split: GroupSplit | null,
-  table: string,
+  source: EventSource,
   grid: Grid,
   types: TypeNames,
   bound: Value[],
 ): string {
-  const { boundsMs, by, value, filter } = scan;
-  const range = { fromMs: boundsMs[0], toMs: boundsMs[boundsMs.length - 1] };
-  const where = [rangeSql(range, types, bound)];
+  const { by, value, filter } = scan;
+  const where = [rangeSql(rangeOf(scan), types, bound)];
   if (filter !== null) {
-    const { sql, values } = filterSql(filter, types);
+    const { sql, values } = filterSql(filter, types, source.properties);
     bound.push(...values);
     where.push(sql);
   }
-  const { from, columnOf } = extracted(scan, `${table} WHERE ${where.join(" AND ")}`);
+  const { from, columnOf } = extracted(scan, source, `WHERE ${where.join(" AND ")}`);
   const selected = by.map((subject, i) => `${columnOf(subject)} AS key_${i}`);
   const columns = by.map((_, i) => `key_${i}`);
   selected.push(`${cellSql(grid)} AS cell`);
@@ -83,6 +83,11 @@ function groupSql(
     GROUP BY ${columns.join()} ${bins}`;
 }
 
+/** All that is looked at. */
+function rangeOf({ boundsMs }: GroupScan) {
+  return { fromMs: boundsMs[0], toMs: boundsMs[boundsMs.length - 1] };
+}
+
 /** Rows to select from, and the SQL for the column of a subject in them. */
 interface Extracted {
   readonly from: string;
@@ -90,13 +95,20 @@ interface Extracted {
 }
 
 /**
- * Where properties are read more than once, they are taken out together: each row's JSON is then read
- * once and not again and again (two of them: 140 ms of CPU in place of 200).
+ * Where properties are read more than once from JSON, they are taken out together: each row's is then
+ * read once and not again and again (two of them: 140 ms of CPU in place of 200).
  */
-function extracted({ by, value }: GroupScan, rows: string): Extracted {
+function extracted(
+  { by, value }: GroupScan,
+  { table, properties }: EventSource,
+  where: string,
+): Extracted {
+  const rows = `${table} ${where}`;
   const subjects = value === null ? by : [...by, value];
   const keys = subjects.flatMap((subject) => subject.kind === "property" ? [subject.key] : []);
-  if (keys.length < 2 && value?.kind !== "property") return { from: rows, columnOf: valueSql };
+  if (properties !== OF_JSON || (keys.length < 2 && value?.kind !== "property")) {
+    return { from: rows, columnOf: (subject) => valueSql(subject, properties) };
+  }
   const from = `(SELECT *, json_extract(properties, [${keys.map(pointer).join()}]) AS extracted
     FROM ${rows})`;
   const columnOf = (subject: Subject) => {
@@ -160,12 +172,6 @@ function bucketsOf(cells: Float64Array, grid: Grid): Int32Array {
     buckets[i] = bucket;
   }
   return buckets;
-}
-
-function tableOf(connection: Connection, { by, value, filter }: GroupScan): Promise<string> {
-  const subjects = value === null ? by : [...by, value];
-  const isPlain = !needsProperties(filter) && subjects.every(({ kind }) => kind === "field");
-  return isPlain ? Promise.resolve("events") : eventsWithProperties(connection);
 }
 
 function readChunk(

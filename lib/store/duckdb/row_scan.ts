@@ -1,28 +1,25 @@
 /** Scans of rows: filters, masks and the columns named, streamed chunk by chunk. */
 
+import type { Filter } from "../../query/filter/filter.ts";
 import { StoreError } from "../event_store.ts";
 import type { KeyQuery, RowColumn, RowLabel, RowScan, ScannedRows } from "../event_store.ts";
 import { readChunksInPlace } from "./chunks_in_place.ts";
+import { type ColumnKeeper, eventSource, eventsWithProperties, keysOf } from "./event_source.ts";
 import {
   aroundSeries,
   type BoundSql,
-  eventsWithProperties,
   filterSql,
-  needsProperties,
   ofSeries,
-  propertyText,
   readTypeNames,
   timeValue,
   type TypeNames,
 } from "./filter_sql.ts";
 import type { Connection, Value } from "./native.ts";
+import { OF_JSON, type PropertySql } from "./property_sql.ts";
 import { readStream } from "./read_stream.ts";
 import { picksRows, RowReader } from "./row_reader.ts";
 import { valueSql } from "./subject_texts.ts";
 import { masksByType, typesWithBits } from "./type_masks.ts";
-
-/** The table by itself. */
-const EVENTS = "events";
 
 const COLUMN_SQL: Readonly<Record<RowColumn, string>> = {
   seq: "seq",
@@ -32,10 +29,16 @@ const COLUMN_SQL: Readonly<Record<RowColumn, string>> = {
   amount: "amount",
 };
 
+/** Keys of the properties that a scan reads. */
+export function scannedKeys({ filter, matches, values, label }: RowScan): Set<string> {
+  return keysOf([filter, ...matches, label?.of ?? null], [...values, label?.subject ?? null]);
+}
+
 /** Calls `onRows` for each chunk of the rows that the scan names. */
 export async function scanRows(
   connection: Connection,
   scan: RowScan,
+  columns: ColumnKeeper,
   onRows: (rows: ScannedRows) => void,
 ): Promise<void> {
   const all = await readTypeNames(connection, scan.project);
@@ -43,20 +46,22 @@ export async function scanRows(
   const types = bits === null || scan.keepsUnmatched ? all : typesWithBits(bits, all);
   if (types.size === 0) return;
   const picks = bits !== null && picksRows(scan);
+  const source = await eventSource(connection, { ...scan, keys: scannedKeys(scan) }, columns);
+  const { table, properties, isJoined } = source;
   const bound: Value[] = [];
   const selected = ["series_id", ...scan.columns.map((column) => COLUMN_SQL[column])];
-  const masks = bits === null ? scan.matches.map((filter) => filterSql(filter, types)) : [];
+  const sqlOf = (filter: Filter | null) => filterSql(filter, types, properties);
+  const masks = bits === null ? scan.matches.map(sqlOf) : [];
   if (masks.length > 0) selected.push(maskSql(masks, bound));
   if (scan.checksOrder) selected.push("seq");
-  selected.push(...scan.values.map(valueSql));
-  if (scan.label !== undefined) selected.push(labelSql(scan.label, types, bound));
+  selected.push(...scan.values.map((subject) => valueSql(subject, properties)));
+  if (scan.label !== undefined) selected.push(labelSql(scan.label, sqlOf, properties, bound));
   const where = [
     rangeSql(scan, types, bound, picks ? aroundSeries(types) : undefined),
-    ...onlySql(scan, masks, types, bound),
+    ...onlySql(scan, masks, sqlOf, bound),
   ];
-  const table = await tableOf(connection, scan);
   const rest = `FROM ${table} WHERE ${where.join(" AND ")}`;
-  const reader = new RowReader(scan, { bits, picks, types: all, isJoined: table !== EVENTS });
+  const reader = new RowReader(scan, { bits, picks, types: all, isJoined });
   const sql = { columns: selected, rest, values: bound };
   await readChunksInPlace(connection, sql, (chunk) => onRows(reader.read(chunk)));
 }
@@ -71,7 +76,7 @@ export async function readKnownKeys(connection: Connection, query: KeyQuery): Pr
     const bound: Value[] = [];
     const where = rangeSql(query, types, bound);
     const sql = `SELECT 1::UTINYINT FROM ${table}
-      WHERE ${where} AND ${propertyText(key)} IS NOT NULL LIMIT 1`;
+      WHERE ${where} AND ${OF_JSON.text(key)} IS NOT NULL LIMIT 1`;
     await readStream(connection, sql, bound, () => known.push(key));
   }
   return known;
@@ -107,13 +112,7 @@ export function rangeSql(
   return `timestamp >= ? AND timestamp < ? AND ${series}`;
 }
 
-function tableOf(connection: Connection, scan: RowScan): Promise<string> | string {
-  const filters = [scan.filter, ...scan.matches, scan.label?.of ?? null];
-  const subjects = [...scan.values, ...scan.label === undefined ? [] : [scan.label.subject]];
-  const isNeeded = filters.some(needsProperties) ||
-    subjects.some((subject) => subject.kind === "property");
-  return isNeeded ? eventsWithProperties(connection) : EVENTS;
-}
+type SqlOf = (filter: Filter | null) => BoundSql;
 
 /** Bit i is set where filter i matches. */
 function maskSql(masks: readonly BoundSql[], bound: Value[]): string {
@@ -128,12 +127,12 @@ function maskSql(masks: readonly BoundSql[], bound: Value[]): string {
 function onlySql(
   scan: RowScan,
   masks: readonly BoundSql[],
-  types: TypeNames,
+  sqlOf: SqlOf,
   bound: Value[],
 ): string[] {
   const only: string[] = [];
   if (scan.filter !== null) {
-    const { sql, values } = filterSql(scan.filter, types);
+    const { sql, values } = sqlOf(scan.filter);
     bound.push(...values);
     only.push(sql);
   }
@@ -149,11 +148,16 @@ function onlySql(
 }
 
 /** The value that labels rows, of those only that the label is for. */
-function labelSql({ subject, of }: RowLabel, types: TypeNames, bound: Value[]): string {
-  const value = valueSql(subject);
+function labelSql(
+  { subject, of }: RowLabel,
+  sqlOf: SqlOf,
+  properties: PropertySql,
+  bound: Value[],
+): string {
+  const value = valueSql(subject, properties);
   // Other columns cost nothing to read.
   if (subject.kind !== "property") return value;
-  const { sql, values } = filterSql(of, types);
+  const { sql, values } = sqlOf(of);
   bound.push(...values);
   return `CASE WHEN ${sql} THEN ${value} END`;
 }

@@ -19,8 +19,10 @@ import type {
 } from "../row_window.ts";
 import { isOutOfMemory } from "./duckdb_error.ts";
 import { sizeOf } from "./duckdb_file.ts";
-import { filterSql, needsProperties, propertyText, readTypeNames } from "./filter_sql.ts";
+import { needsProperties } from "./event_source.ts";
+import { filterSql, readTypeNames } from "./filter_sql.ts";
 import type { Connection, Value } from "./native.ts";
+import { OF_JSON } from "./property_sql.ts";
 import { readStream, textValue } from "./read_stream.ts";
 import { rangeSql } from "./row_scan.ts";
 import { PART_BYTES_MAX } from "./schema.ts";
@@ -197,7 +199,7 @@ function csvCell(field: RowField): string {
 }
 
 function valueSql(field: RowField): string {
-  return field.kind === "field" ? FIELD_SQL[field.name] : propertyText(field.key);
+  return field.kind === "field" ? FIELD_SQL[field.name] : OF_JSON.text(field.key);
 }
 
 function quoted(name: string): string {

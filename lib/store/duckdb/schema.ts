@@ -37,6 +37,20 @@ CREATE TABLE recent(
   derived BOOLEAN);
 `;
 
+/** The name that the file of properties' columns is attached under (property_columns.ts). */
+export const PROPERTIES_CATALOG = "property_columns";
+
+/**
+ * What that file has beside a table `property_ID(seq, json)` of each property: of each run its end,
+ * the hash of its last event's id and the times of its events, and the properties.
+ */
+export const CREATE_PROPERTY_COLUMNS = `
+CREATE TABLE IF NOT EXISTS ${PROPERTIES_CATALOG}.runs(
+  end_seq BIGINT, id_hash UBIGINT, first_at TIMESTAMP_MS, last_at TIMESTAMP_MS);
+CREATE TABLE IF NOT EXISTS ${PROPERTIES_CATALOG}.properties(
+  id INTEGER, key VARCHAR, end_seq BIGINT, asked_at TIMESTAMP_MS);
+`;
+
 /** The name that the file of the tables below is attached under. */
 export const SESSIONS_CATALOG = "sessions";
 

@@ -1,38 +1,19 @@
 /**
- * What the rows of a partition come to by user, session and hour: the sessions of a user are then
- * read from a few thousandths of the rows, wherever those are. Made from the rows, run by run, in the
- * background once anybody asks about a user; rows that are in no run yet are looked through, so an
- * answer never waits for it.
- *
- *     rows, by place    [0 .. run) [run .. 2 run) ... | the rest
- *     session_parts     parts      parts              | -
- *
- * They are in a file of their own beside the partition's, because nothing is lost with it: one that
- * cannot be read, or was made of other rows, is made anew. What fails while it is written (a full
- * disk) so never touches the rows. A run is one transaction, so a crash leaves whole runs only.
+ * What the rows of a partition come to by user, session and hour, in a file beside them
+ * (side_file.ts): the sessions of a user are then read from a few thousandths of the rows, wherever
+ * those are.
  */
 
 import { PART_MS } from "../../query/user/session_part.ts";
 import { CATEGORY_TRANSACTION, REVENUE_SIGNS } from "../../query/user/transaction.ts";
-import { StoreError } from "../event_store.ts";
-import { isOutOfMemory } from "./duckdb_error.ts";
-import { attachSql } from "./duckdb_file.ts";
 import type { TypeNames } from "./filter_sql.ts";
 import type { Connection } from "./native.ts";
 import { integer, readStream, runSql } from "./read_stream.ts";
 import { CREATE_SESSION_PARTS, SESSIONS_CATALOG } from "./schema.ts";
-
-/**
- * Rows of a run: four row groups. Longer runs would keep a user's parts closer together, and have
- * more rows wait to be in one.
- */
-export const SESSION_RUN_ROWS = 122_880;
+import { inTransaction, isOfRows, SideFile, type SideFileOptions } from "./side_file.ts";
 
 /** A place within a run is below this: it stands below the time in one number. */
 const RUN_PLACES = 2 ** 17;
-
-/** What DuckDB may leave beside a file. */
-const FILE_ENDS = ["", ".wal", ".wal.checkpoint", ".wal.recovery"];
 
 /** Which rows are in parts. */
 export interface KeptParts {
@@ -42,137 +23,46 @@ export interface KeptParts {
   readonly nextSeq: number;
 }
 
-/** Runs work with the writing connection of an open file, in turn. */
-export type WriteTurn = (work: (connection: Connection) => Promise<void>) => Promise<void>;
-
-export interface SessionPartsOptions {
-  /** Rows of a run. */
-  readonly runRows: number;
-  /** Told what keeps the parts from being read or made; answers only get slower by it. */
-  readonly warn: (message: string, detail: Record<string, unknown>) => void;
-}
-
-export class SessionParts {
-  /** Where they are. */
-  readonly file: string;
-  #kept: KeptParts;
-  #opening: Promise<void> | null = null;
-  #isOpen = false;
-  #isFilling = false;
-  /** It is not tried again until the partition is opened again. */
-  #cannotOpen = false;
-  /** Nor is writing, once it has failed: what there is stays. */
-  #hasFailed = false;
-  readonly #warn: SessionPartsOptions["warn"];
+export class SessionParts extends SideFile {
+  #nextSeq = 0;
 
   /** @param path of the partition's file */
-  constructor(path: string, { runRows, warn }: SessionPartsOptions) {
-    this.file = `${path}.sessions`;
-    this.#kept = { runRows, nextSeq: 0 };
-    this.#warn = warn;
+  constructor(path: string, options: SideFileOptions) {
+    const what = "sums of sessions";
+    super(path, options, { ending: "sessions", catalog: SESSIONS_CATALOG, what });
   }
 
   get kept(): KeptParts {
-    return this.#kept;
+    return { runRows: this.runRows, nextSeq: this.#nextSeq };
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
-  /** The partition's file was opened anew, and with it goes what was attached to it. */
-  detached(): void {
-    this.#opening = null;
-    this.#isOpen = false;
-    this.#kept = { ...this.#kept, nextSeq: 0 };
-  }
-
-  /** Opens the file, which is made where there is none; where that fails, there are no parts. */
-  open(write: WriteTurn): Promise<void> {
-    if (this.#cannotOpen) return Promise.resolve();
-    this.#opening ??= write(async (connection) => {
-      const { file } = this, { runRows } = this.#kept;
-      try {
-        this.#kept = await openFile(connection, file, runRows).catch(async (error) => {
-          this.#tell("sums of sessions are made anew", error);
-          await runSql(connection, `DETACH DATABASE IF EXISTS ${SESSIONS_CATALOG}`);
-          removeFile(file);
-          return await openFile(connection, file, runRows);
-        });
-        this.#isOpen = true;
-      } catch (error) {
-        this.#cannotOpen = true;
-        this.#tell("sums of sessions can't be opened: rows are read in their place", error);
-      }
-    }).catch((error) => {
-      this.#opening = null;
-      throw error;
+  protected async load(connection: Connection): Promise<void> {
+    await runSql(connection, CREATE_SESSION_PARTS);
+    let runs = 0, endSeq = 0;
+    const sql = `SELECT count(*), coalesce(max(end_seq), 0) FROM ${SESSIONS_CATALOG}.runs`;
+    await readStream(connection, sql, [], (chunk) => {
+      [runs] = chunk.int64(0);
+      [endSeq] = chunk.int64(1);
     });
-    return this.#opening;
-  }
-
-  /**
-   * Makes the runs that lie before `toSeq`. What does not fit into memory is tried again the next
-   * time; after another failure the rest is looked through from then on.
-   *
-   * @returns whether it has made any; never rejects
-   */
-  async fill(toSeq: number, write: WriteTurn): Promise<boolean> {
-    if (this.#isFilling || this.#hasFailed || !this.#isOpen) return false;
-    this.#isFilling = true;
-    let hasMade = false;
-    try {
-      while (this.#isOpen && this.#kept.nextSeq + this.#kept.runRows <= toSeq) {
-        await write(async (connection) => {
-          // The files may have been opened anew while this waited for its turn.
-          if (!this.#isOpen) return;
-          const { runRows, nextSeq } = this.#kept;
-          await addRun(connection, nextSeq, nextSeq + runRows);
-          this.#kept = { runRows, nextSeq: nextSeq + runRows };
-          hasMade = true;
-        });
-      }
-    } catch (error) {
-      this.#hasFailed = !isOutOfMemory(error);
-      // A partition that was closed meanwhile is no failure of theirs.
-      if (this.#hasFailed && !(error instanceof StoreError)) {
-        this.#tell("sums of sessions can't be made: rows are read in their place", error);
-      }
-    } finally {
-      this.#isFilling = false;
+    const isWhole = runs * this.runRows === endSeq;
+    if (!isWhole || (endSeq > 0 && !await isOfRows(connection, SESSIONS_CATALOG, endSeq))) {
+      throw new Error("parts of other rows");
     }
-    return hasMade;
+    this.#nextSeq = endSeq;
   }
 
-  #tell(message: string, error: unknown): void {
-    this.#warn(message, { file: this.file, error: String(error) });
+  protected forget(): void {
+    this.#nextSeq = 0;
   }
-}
 
-/** Attaches the file. Throws when it is none, or was made of other rows or in other runs. */
-async function openFile(connection: Connection, file: string, runRows: number): Promise<KeptParts> {
-  await runSql(connection, `${attachSql(file, SESSIONS_CATALOG)}; ${CREATE_SESSION_PARTS}`);
-  let runs = 0, endSeq = 0, isOfRows = false;
-  const sql = `SELECT count(*), coalesce(max(end_seq), 0) FROM ${SESSIONS_CATALOG}.runs`;
-  await readStream(connection, sql, [], (chunk) => {
-    [runs] = chunk.int64(0);
-    [endSeq] = chunk.int64(1);
-  });
-  if (endSeq === 0) return { runRows, nextSeq: 0 };
-  const last = `SELECT 1::UTINYINT FROM events JOIN ${SESSIONS_CATALOG}.runs USING (id_hash)
-    WHERE seq = ${integer(endSeq - 1)} AND end_seq = ${integer(endSeq)}`;
-  await readStream(connection, last, [], () => isOfRows = true);
-  if (!isOfRows || runs * runRows !== endSeq) throw new Error("parts of other rows");
-  return { runRows, nextSeq: endSeq };
-}
+  protected hasNext(toSeq: number): boolean {
+    return this.#nextSeq + this.runRows <= toSeq;
+  }
 
-function removeFile(file: string): void {
-  for (const end of FILE_ENDS) {
-    try {
-      Deno.removeSync(`${file}${end}`);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+  protected async addNext(connection: Connection): Promise<void> {
+    const endSeq = this.#nextSeq + this.runRows;
+    await addRun(connection, this.#nextSeq, endSeq);
+    this.#nextSeq = endSeq;
   }
 }
 
@@ -196,17 +86,12 @@ export function transactionSql(types: TypeNames): { isTransaction: string; reven
 /** One run, or nothing of it. */
 async function addRun(connection: Connection, fromSeq: number, toSeq: number): Promise<void> {
   const parts = await runStatement(connection, fromSeq, toSeq);
-  await runSql(connection, "BEGIN");
-  try {
+  await inTransaction(connection, async () => {
     await runSql(connection, parts);
     const last = integer(toSeq - 1);
     const end = `SELECT seq + 1, id_hash FROM events WHERE seq = ${last}`;
     await runSql(connection, `INSERT INTO ${SESSIONS_CATALOG}.runs ${end}`);
-    await runSql(connection, "COMMIT");
-  } catch (error) {
-    await runSql(connection, "ROLLBACK").catch(() => {});
-    throw error;
-  }
+  });
 }
 
 /** What adds the parts of a run. */

@@ -7,12 +7,13 @@ import { CATEGORY_NAMES } from "../../event/event.ts";
 import type { Subject } from "../../query/filter/filter.ts";
 import type { GroupTexts } from "../event_store.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
-import { propertyJson, subjectText, type TypeNames } from "./filter_sql.ts";
+import { fieldText, type TypeNames } from "./filter_sql.ts";
+import { OF_JSON, type PropertySql } from "./property_sql.ts";
 import { TextDictionary } from "./text_dictionary.ts";
 
 /** The column of a subject's value, as the functions below read it. */
-export function valueSql(subject: Subject): string {
-  if (subject.kind === "property") return `${propertyJson(subject.key)}::VARCHAR`;
+export function valueSql(subject: Subject, properties: PropertySql = OF_JSON): string {
+  if (subject.kind === "property") return properties.json(subject.key);
   switch (subject.name) {
     case "type":
       return "series_id";
@@ -24,7 +25,7 @@ export function valueSql(subject: Subject): string {
     case "amount":
       return "amount";
     default:
-      return subjectText(subject);
+      return fieldText(subject.name);
   }
 }
 

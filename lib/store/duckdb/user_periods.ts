@@ -10,16 +10,10 @@ import { USER_PERIODS_MAX, USER_SLICE_USERS_MAX } from "../../config/limits.ts";
 import type { Filter } from "../../query/filter/filter.ts";
 import type { UserPeriods, UserPeriodsQuery } from "../event_store.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
-import {
-  eventsWithProperties,
-  filterSql,
-  needsProperties,
-  ofSeries,
-  readTypeNames,
-  timeValue,
-  type TypeNames,
-} from "./filter_sql.ts";
+import { type ColumnKeeper, eventSource, keysOf } from "./event_source.ts";
+import { filterSql, ofSeries, readTypeNames, timeValue, type TypeNames } from "./filter_sql.ts";
 import type { Connection, Value } from "./native.ts";
+import type { PropertySql } from "./property_sql.ts";
 import { readStream, textValue } from "./read_stream.ts";
 
 /** How many times as many users there may be as the statistics say (measured: 1.5 times). */
@@ -39,26 +33,32 @@ interface Place {
   /** Whether the partition has rows of other projects. */
   readonly isShared: boolean;
   readonly table: string;
+  readonly properties: PropertySql;
   /** The condition of the users' slice. */
   readonly part: string;
   readonly bound: Value[];
+}
+
+/** Keys of the properties that a query reads. */
+export function periodKeys({ filter, since }: UserPeriodsQuery): Set<string> {
+  return keysOf([filter, since?.filter ?? null], []);
 }
 
 /** Calls `onUsers` for each chunk of users. */
 export async function readUserPeriods(
   connection: Connection,
   query: UserPeriodsQuery,
+  columns: ColumnKeeper,
   onUsers: (users: UserPeriods) => void,
 ): Promise<void> {
   const periods = query.boundsMs.length - 1;
   if (periods > USER_PERIODS_MAX) throw new RangeError(`at most ${USER_PERIODS_MAX} periods`);
   const types = await readTypeNames(connection, query.project);
   if (types.size === 0 || periods < 1) return;
-  const table = needsProperties(query.filter) || needsProperties(query.since?.filter ?? null)
-    ? await eventsWithProperties(connection)
-    : "events";
+  const needs = { keys: periodKeys(query), ...rangeOf(query) };
+  const { table, properties } = await eventSource(connection, needs, columns);
   const isShared = await hasOthers(connection, query.project);
-  const whole = { types, isShared, table, part: "true" };
+  const whole = { types, isShared, table, properties, part: "true" };
   const slices = await sliceCount(connection, query, whole);
   for (let slice = 0; slice < slices; slice++) {
     const part = slices === 1 ? "true" : `user_hash % ${slices} = ${slice}`;
@@ -117,9 +117,9 @@ function rangeOf({ boundsMs, since }: UserPeriodsQuery) {
 function rowsSql(
   range: ReturnType<typeof rangeOf>,
   filter: Filter | null,
-  { types, isShared, part, bound }: Place,
+  { types, isShared, properties, part, bound }: Place,
 ): string {
-  const { sql, values } = filterSql(filter, types);
+  const { sql, values } = filterSql(filter, types, properties);
   bound.push(timeValue(range.fromMs), timeValue(range.toMs), ...values);
   const series = isShared ? ofSeries(types) : "true";
   return `timestamp >= ? AND timestamp < ? AND ${sql} AND ${part} AND ${series}`;
@@ -137,7 +137,7 @@ function activeSql(query: UserPeriodsQuery, place: Place): string {
  */
 function sinceSql(query: UserPeriodsQuery, since: Since, place: Place): string {
   const { boundsMs, filter } = query;
-  const { types, table, bound } = place;
+  const { types, table, properties, bound } = place;
   const [startMs, endMs] = [boundsMs[0], boundsMs[boundsMs.length - 1]];
   const isFirstInside = `first_at >= ${timeSql(startMs)}`;
   const anyInRange = filter === null && since.fromMs >= startMs;
@@ -145,7 +145,7 @@ function sinceSql(query: UserPeriodsQuery, since: Since, place: Place): string {
     // Without a FILTER where all rows pass it: that would be half of the time.
     let first = "timestamp";
     if (!isSame(filter, since.filter)) {
-      const { sql, values } = filterSql(since.filter, types);
+      const { sql, values } = filterSql(since.filter, types, properties);
       bound.push(...values);
       first = `CASE WHEN ${sql} THEN timestamp END`;
     }

@@ -16,14 +16,8 @@ import type { FoundUser, UserSearch } from "../../query/user/user_search.ts";
 import { PART_MS, type SessionPartChunk } from "../../query/user/session_part.ts";
 import { derivedSessionId, type SeqRange } from "../../query/user/session_table.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
-import {
-  eventsWithProperties,
-  filterSql,
-  needsProperties,
-  ofSeries,
-  timeValue,
-  type TypeNames,
-} from "./filter_sql.ts";
+import { eventsWithProperties, needsProperties } from "./event_source.ts";
+import { filterSql, ofSeries, timeValue, type TypeNames } from "./filter_sql.ts";
 import { readLongProperties } from "./long_properties.ts";
 import type { Connection, Value } from "./native.ts";
 import { integer, pairValue, readStream, textValue } from "./read_stream.ts";
