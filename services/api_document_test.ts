@@ -25,7 +25,12 @@ const operations = Object.entries(document.paths).flatMap(([path, { get, post }]
 const UNUSED = {} as never;
 
 const PARTS: RoleParts = {
-  config: { roles: new Set(ROLES), analyticsUrl: null, corsOrigins: null },
+  config: {
+    roles: new Set(ROLES),
+    analyticsUrl: null,
+    analyticsTls: { caFile: null, certFile: null, keyFile: null },
+    corsOrigins: null,
+  },
   logger: createLogger("silent"),
   access: { door: UNUSED, routes: () => keyRoutes(UNUSED) },
   bodies: new BodyReader(),

@@ -1,5 +1,6 @@
 /** The handler of each role's port, put together from the parts of the process. */
 import type { Config, Role } from "../lib/config/config.ts";
+import { openTlsClient } from "../lib/http/client_tls.ts";
 import { CrossOrigin } from "../lib/http/cross_origin.ts";
 import type { HealthReport, OperationalOptions } from "../lib/http/operational_routes.ts";
 import type { BodyReader } from "../lib/http/read_body.ts";
@@ -34,7 +35,7 @@ import type { MetricHistory } from "./metrics/metric_history.ts";
 
 /** What handlers are made of; each is there where the roles of the process need it. */
 export interface RoleParts {
-  readonly config: Pick<Config, "roles" | "analyticsUrl" | "corsOrigins">;
+  readonly config: Pick<Config, "roles" | "analyticsUrl" | "analyticsTls" | "corsOrigins">;
   readonly logger: Logger;
   readonly access: Pick<AccessDesk, "door" | "routes">;
   readonly bodies: BodyReader;
@@ -105,7 +106,8 @@ function questionRoutes(parts: RoleParts) {
   const { projectOf, whileGood, socketClosed } = access.door;
   const keyRoutes = access.routes(bodies);
   if (!config.roles.has("analytics")) {
-    return [forwardRoutes(config.analyticsUrl!, parts.stopping), keyRoutes];
+    const client = openTlsClient("RTA_ANALYTICS_TLS", config.analyticsTls);
+    return [forwardRoutes({ origin: config.analyticsUrl!, client }, parts.stopping), keyRoutes];
   }
   const ports = parts.analyticsPorts();
   return [

@@ -9,7 +9,7 @@ import { EXIT_CONFIG, EXIT_FAILED, EXIT_OK } from "../lib/config/exit_codes.ts";
 import { STOP_MS_MAX } from "../lib/config/limits.ts";
 import { DataFolderError } from "../lib/data_folder/data_folder.ts";
 import { ListenError } from "../lib/http/listen.ts";
-import { TlsError } from "../lib/http/server_tls.ts";
+import { TlsError } from "../lib/http/tls_files.ts";
 import { LogError } from "../lib/log/event_log.ts";
 import { StoreError } from "../lib/store/event_store.ts";
 import { GatheredOutput } from "../lib/telemetry/gathered_output.ts";

@@ -31,6 +31,14 @@ export interface TlsConfig {
   readonly clientCaFile: string | null;
 }
 
+/** Files of a client's side of TLS; null = not given. */
+export interface ClientTlsConfig {
+  /** Authorities that may have signed the server's certificate. */
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+}
+
 /** The settings of one process. */
 export interface Config {
   readonly host: string;
@@ -51,6 +59,8 @@ export interface Config {
   readonly kafka: KafkaConfig | null;
   /** Origin of the analytics role, for a gateway without it; null = in this process. */
   readonly analyticsUrl: string | null;
+  /** What it is spoken to with. */
+  readonly analyticsTls: ClientTlsConfig;
   /** Origins whose pages may use the HTTP ports; `*` = all, null = none. */
   readonly corsOrigins: "*" | ReadonlySet<string> | null;
   /** Shard workers; `min(shards, partitions)` of them get work. */
@@ -190,6 +200,11 @@ function configOf(values: Values, cores: number): Omit<Config, "unknownVariables
     keepsRows: values.RTA_ROWS === "on",
     kafka,
     analyticsUrl: values.RTA_ANALYTICS_URL,
+    analyticsTls: {
+      caFile: values.RTA_ANALYTICS_TLS_CA,
+      certFile: values.RTA_ANALYTICS_TLS_CERT,
+      keyFile: values.RTA_ANALYTICS_TLS_KEY,
+    },
     corsOrigins: values.RTA_CORS_ORIGINS,
     shards: shardsGiven ?? Math.min(cores, partitions, 64),
     partitions,
@@ -221,6 +236,16 @@ function checkTls(values: Values, given: Environment, problems: ConfigProblem[])
     refuse(missing, "give RTA_TLS_CERT and RTA_TLS_KEY together");
   } else if (values.RTA_TLS_CLIENT_CA !== null && values.RTA_TLS_CERT === null) {
     refuse("RTA_TLS_CLIENT_CA", "give RTA_TLS_CERT and RTA_TLS_KEY as well: it is of TLS");
+  }
+  const { RTA_ANALYTICS_TLS_CERT: cert, RTA_ANALYTICS_TLS_KEY: key } = values;
+  if ((cert === null) !== (key === null)) {
+    const missing = cert === null ? "RTA_ANALYTICS_TLS_CERT" : "RTA_ANALYTICS_TLS_KEY";
+    refuse(missing, "give RTA_ANALYTICS_TLS_CERT and RTA_ANALYTICS_TLS_KEY together");
+  }
+  for (const name of ["RTA_ANALYTICS_TLS_CA", "RTA_ANALYTICS_TLS_CERT"] as const) {
+    if (values[name] !== null && !values.RTA_ANALYTICS_URL?.startsWith("https:")) {
+      refuse(name, "give an RTA_ANALYTICS_URL that begins with https:// as well: it is of TLS");
+    }
   }
 }
 

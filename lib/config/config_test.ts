@@ -26,6 +26,7 @@ Deno.test("readConfig() gives the documented defaults when nothing is set", () =
     keepsRows: true,
     kafka: null,
     analyticsUrl: null,
+    analyticsTls: { caFile: null, certFile: null, keyFile: null },
     corsOrigins: null,
     shards: 2,
     partitions: 4,

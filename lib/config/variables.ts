@@ -271,6 +271,13 @@ export const VARIABLES = {
     about: "Where a gateway without the role analytics sends its questions",
     schema: z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin),
   },
+  RTA_ANALYTICS_TLS_CA: optionalPath(
+    "PEM file of the authority that signed the certificate of RTA_ANALYTICS_URL; the system's if missing",
+  ),
+  RTA_ANALYTICS_TLS_CERT: optionalPath(
+    "PEM file of the certificate that RTA_ANALYTICS_URL is shown, for mutual TLS",
+  ),
+  RTA_ANALYTICS_TLS_KEY: optionalPath("PEM file of that certificate's key"),
   RTA_CORS_ORIGINS: {
     preset: "",
     valid:

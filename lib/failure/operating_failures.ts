@@ -10,7 +10,7 @@ import type { DataFolderError } from "../data_folder/data_folder.ts";
 import type { DeadLetterErrorCode } from "../dead_letter/dead_letter_sink.ts";
 import type { ReasonCode } from "../event/reasons.ts";
 import type { ListenError } from "../http/listen.ts";
-import type { TlsError } from "../http/server_tls.ts";
+import type { TlsError } from "../http/tls_files.ts";
 import type { ImportErrorCode } from "../import/import_error.ts";
 import type { LogErrorCode } from "../log/event_log.ts";
 import type { RingErrorCode } from "../ring/ring_layout.ts";

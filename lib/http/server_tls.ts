@@ -1,6 +1,7 @@
 /** The certificates and the key that ports are served with, read from their files at the start. */
 import { X509Certificate } from "node:crypto";
 import type { TlsConfig } from "../config/config.ts";
+import { readPem, TlsError } from "./tls_files.ts";
 
 /** Certificates in PEM, the server's own first, and its key. */
 export interface ServerTls {
@@ -13,26 +14,15 @@ export interface ServerTls {
   readonly clientAuthorities: string | null;
 }
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----/;
-
-/** The certificate or the key can't be used. */
-export class TlsError extends Error {
-  readonly code = "RTA_TLS_UNUSABLE";
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "TlsError";
-  }
-}
-
 /** Reads the files. Throws TlsError. */
 export function readServerTls(config: TlsConfig): ServerTls {
   const { clientCaFile } = config;
   const tls = {
-    certificate: readPem("RTA_TLS_CERT", config.certFile, CERTIFICATE),
-    key: readPem("RTA_TLS_KEY", config.keyFile, /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/),
+    certificate: readPem("RTA_TLS_CERT", config.certFile, "certificate"),
+    key: readPem("RTA_TLS_KEY", config.keyFile, "key"),
     clientAuthorities: clientCaFile === null
       ? null
-      : readPem("RTA_TLS_CLIENT_CA", clientCaFile, CERTIFICATE),
+      : readPem("RTA_TLS_CLIENT_CA", clientCaFile, "certificate"),
   };
   try {
     // Refused now, and for its own reason: not as a port that can't be opened.
@@ -54,15 +44,4 @@ function checkAuthorities(file: string, text: string): void {
       throw new TlsError(`RTA_TLS_CLIENT_CA=${file} is no certificate: ${cause}`, { cause });
     }
   }
-}
-
-function readPem(variable: string, file: string, form: RegExp): string {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(file);
-  } catch (cause) {
-    throw new TlsError(`${variable}=${file} can't be read: ${cause}`, { cause });
-  }
-  if (!form.test(text)) throw new TlsError(`${variable}=${file} is not such a file in PEM`);
-  return text;
 }

@@ -37,25 +37,40 @@ const OWN_HEADERS = [
   "upgrade",
 ];
 
-/**
- * The routes, to be mounted in the gateway. `origin`: such as `http://analytics:8083`; `stopping` is
- * aborted when the process stops.
- */
-export function forwardRoutes(origin: string, stopping: AbortSignal): Hono<AppEnv> {
+/** The process that has the role analytics. */
+export interface AnalyticsPlace {
+  /** Such as `http://analytics:8083`. */
+  readonly origin: string;
+  /** What it is spoken to with; null = as anybody. */
+  readonly client: Deno.HttpClient | null;
+}
+
+/** The routes, to be mounted in the gateway. `stopping` is aborted when the process stops. */
+export function forwardRoutes(
+  { origin, client }: AnalyticsPlace,
+  stopping: AbortSignal,
+): Hono<AppEnv> {
+  const ask: typeof fetch = client === null
+    ? fetch
+    : (url, init) => fetch(url, { ...init, client });
   const routes = new Hono<AppEnv>();
   for (const path of LIVE) {
     routes.get(path, (context) => {
       const { raw } = context.req;
       const { pathname, search } = new URL(raw.url);
       const headers = forwardedHeaders(context);
-      return forwardLive(raw, `${origin}${pathname}${search}`, headers, stopping);
+      return forwardLive(ask, raw, { url: `${origin}${pathname}${search}`, headers, stopping });
     });
   }
-  for (const path of FORWARDED) routes.all(path, (context) => forward(context, origin));
+  for (const path of FORWARDED) routes.all(path, (context) => forward(ask, context, origin));
   return routes;
 }
 
-async function forward(context: Context<AppEnv>, origin: string): Promise<Response> {
+async function forward(
+  ask: typeof fetch,
+  context: Context<AppEnv>,
+  origin: string,
+): Promise<Response> {
   const { raw, method } = context.req;
   const url = new URL(raw.url);
   const headers = forwardedHeaders(context);
@@ -65,7 +80,7 @@ async function forward(context: Context<AppEnv>, origin: string): Promise<Respon
   const signal = AbortSignal.any([raw.signal, giveUp.signal]);
   let answer: Response;
   try {
-    answer = await fetch(`${origin}${url.pathname}${url.search}`, {
+    answer = await ask(`${origin}${url.pathname}${url.search}`, {
       method,
       headers,
       body: raw.body,

@@ -35,22 +35,24 @@ const END = new StreamMessage(
   JSON.stringify({ code: "shutting_down", message: "the gateway is shutting down; come back" }),
 );
 
-/**
- * The answer to a request for a live stream.
- *
- * @param url where the stream is
- * @param headers of the request, without those of its connection
- * @param stopping aborted when this process stops
- */
+/** Where a live stream is, and what goes with the request for it. */
+export interface LiveOrder {
+  readonly url: string;
+  /** Of the request, without those of its connection. */
+  readonly headers: Headers;
+  /** Aborted when this process stops. */
+  readonly stopping: AbortSignal;
+}
+
+/** The answer to a request for a live stream, which `ask` fetches. */
 export async function forwardLive(
+  ask: typeof fetch,
   request: Request,
-  url: string,
-  headers: Headers,
-  stopping: AbortSignal,
+  { url, headers, stopping }: LiveOrder,
 ): Promise<Response> {
   if (stopping.aborted) throw new ProblemError("shutting_down");
   for (const name of SOCKET_HEADERS) headers.delete(name);
-  const answer = await fetchStream(url, headers, request.signal);
+  const answer = await fetchStream(ask, url, headers, request.signal);
   const isStream = answer.headers.get("content-type")?.startsWith(EVENT_STREAM_TYPE);
   if (!isStream || answer.body === null) {
     // The body is unpacked by now.
@@ -65,13 +67,18 @@ export async function forwardLive(
 }
 
 /** Waits for the beginning of the answer alone. */
-async function fetchStream(url: string, headers: Headers, gone: AbortSignal): Promise<Response> {
+async function fetchStream(
+  ask: typeof fetch,
+  url: string,
+  headers: Headers,
+  gone: AbortSignal,
+): Promise<Response> {
   const giveUp = new AbortController();
   const timer = setTimeout(() => giveUp.abort(), FORWARD_MS_MAX);
   const leave = () => giveUp.abort();
   gone.addEventListener("abort", leave);
   try {
-    return await fetch(url, { headers, redirect: "manual", signal: giveUp.signal });
+    return await ask(url, { headers, redirect: "manual", signal: giveUp.signal });
   } catch (cause) {
     throw new ProblemError("store_unavailable", "the analytics service is away", { cause });
   } finally {

@@ -48,7 +48,10 @@ async function scene(
     asked.push(new URL(request.url));
     return answer(source);
   });
-  const routes = forwardRoutes(`http://127.0.0.1:${analytics.addr.port}`, stopping.signal);
+  const routes = forwardRoutes(
+    { origin: `http://127.0.0.1:${analytics.addr.port}`, client: null },
+    stopping.signal,
+  );
   const gateway = Deno.serve(local, async (request) => {
     try {
       return await routes.fetch(request, { requestId: "r-1" });

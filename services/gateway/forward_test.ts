@@ -16,7 +16,7 @@ function gateway(origin: string): (request: Request) => Promise<Response> {
     },
     logger: createLogger("silent"),
     serviceHealth: { events: healthy, analytics: healthy, metrics: healthy },
-    routes: [forwardRoutes(origin, new AbortController().signal)],
+    routes: [forwardRoutes({ origin, client: null }, new AbortController().signal)],
   });
 }
 

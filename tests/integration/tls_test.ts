@@ -118,6 +118,39 @@ Deno.test("mutual TLS lets in who shows a certificate of the authority, over gRP
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("mutual TLS lets a gateway in that shows its certificate to the process it asks", async () => {
+  const folder = await twoAuthorities();
+  const file = (name: string) => join(folder, name);
+  await using analytics = await startServer({
+    env: {
+      RTA_TLS_CERT: file("server.pem"),
+      RTA_TLS_KEY: file("server.key"),
+      RTA_TLS_CLIENT_CA: file("ca.pem"),
+    },
+  });
+  const shown = (place: string) => ({
+    RTA_ROLES: "gateway,ingestion",
+    RTA_ANALYTICS_URL: analytics.urls.analytics,
+    RTA_ANALYTICS_TLS_CA: file("ca.pem"),
+    RTA_ANALYTICS_TLS_CERT: file(`${place}client.pem`),
+    RTA_ANALYTICS_TLS_KEY: file(`${place}client.key`),
+  });
+  await using gateway = await startServer({ env: shown("") });
+  await using stranger = await startServer({ env: shown("other/") });
+  const ask = (server: typeof gateway, path: string) => fetch(`${server.urls.gateway}/v1/${path}`);
+  const answer = await ask(gateway, "analytics/summary");
+  assert.equal((await answer.json()).total_events, "0");
+  const live = await ask(gateway, "live?window_seconds=5");
+  assert.equal(live.headers.get("content-type")?.startsWith("text/event-stream"), true);
+  await live.body!.cancel();
+  for (const path of ["analytics/summary", "live?window_seconds=5"]) {
+    const refused = await ask(stranger, path);
+    assert.deepEqual([refused.status, (await refused.json()).code], [503, "store_unavailable"]);
+  }
+  for (const server of [gateway, stranger, analytics]) assert.equal(await server.stop(), 0);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("TLS settings that can't be served are refused at the start, with the reason", async () => {
   const folder = await Deno.makeTempDir({ prefix: "rta-test-" });
   await makeCertificates(folder);
@@ -125,6 +158,11 @@ Deno.test("TLS settings that can't be served are refused at the start, with the 
   const begun = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   await Deno.writeTextFile(file("broken.pem"), begun);
   const good = { RTA_TLS_CERT: file("server.pem"), RTA_TLS_KEY: file("server.key") };
+  const asks = {
+    RTA_ROLES: "gateway,ingestion",
+    RTA_ANALYTICS_URL: "https://127.0.0.1:1",
+    RTA_ANALYTICS_TLS_CA: file("ca.pem"),
+  };
   const cases: [Record<string, string>, RegExp][] = [
     [{ RTA_TLS_CLIENT_CA: file("ca.pem") }, /RTA_TLS_CLIENT_CA=.*give RTA_TLS_CERT/],
     [{ ...good, RTA_TLS_CLIENT_CA: file("ca.key") }, /RTA_TLS_CLIENT_CA=.*not such a file/],
@@ -133,6 +171,10 @@ Deno.test("TLS settings that can't be served are refused at the start, with the 
     [{ ...good, RTA_TLS_KEY: file("client.key") }, /no certificate and its key/],
     [{ ...good, RTA_TLS_KEY: file("none.key") }, /RTA_TLS_KEY=.*can't be read/],
     [{ ...good, RTA_TLS_CERT: file("server.key") }, /RTA_TLS_CERT=.*not such a file/],
+    [{ ...asks, RTA_ANALYTICS_TLS_CERT: file("client.pem") }, /TLS_KEY="": give .* together/],
+    [{ ...asks, RTA_ANALYTICS_TLS_CA: file("ca.key") }, /TLS_CA=.*not such a file/],
+    [{ ...asks, RTA_ANALYTICS_TLS_CA: file("broken.pem") }, /broken.pem can't be used/],
+    [{ ...asks, RTA_ANALYTICS_URL: "http://127.0.0.1:1" }, /TLS_CA=.*begins with https/],
   ];
   for (const [env, reason] of cases) {
     await using server = spawnRta(["serve"], { env });
