@@ -1,6 +1,7 @@
 /**
- * When a partition's memory is to be trimmed: after so many rows of commits, and a while after so
- * many reads, because those that follow would only read the same pages again.
+ * When a partition's memory is to be trimmed: after so many rows of commits, and after so many
+ * reads, once no more of them follow, which would have to read the same pages again and would wait
+ * while memory is trimmed (measured: 15 to 60 ms).
  */
 
 /** A commit of more rows than this is part of catching up. */
@@ -12,14 +13,19 @@ const TRIM_EVERY_ROWS = 131_072;
 /** Memory is trimmed after so many reads ... */
 const TRIM_EVERY_READS = 64;
 
-/** ... once they were made this long ago, ms. */
+/** ... once none was made for this long, ms ... */
 const TRIM_READS_AFTER_MS = 1_000;
+
+/** ... or the first of them was made this long ago, ms: a limit of memory holds all the time. */
+const TRIM_READS_WITHIN_MS = 30_000;
 
 export class MemoryTrim {
   readonly #trim: () => Promise<void>;
   #rows = 0;
   #reads = 0;
   #isComing = false;
+  #firstReadAt = 0;
+  #lastReadAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param trim trims, in a turn of the writing side; calls `begun` when it does */
@@ -38,11 +44,24 @@ export class MemoryTrim {
   }
 
   afterRead(): void {
-    if (++this.#reads < TRIM_EVERY_READS || this.#timer !== undefined) return;
+    this.#lastReadAt = performance.now();
+    if (this.#reads++ === 0) this.#firstReadAt = this.#lastReadAt;
+    if (this.#reads >= TRIM_EVERY_READS && this.#timer === undefined) {
+      this.#trimLater(TRIM_READS_AFTER_MS);
+    }
+  }
+
+  #trimLater(afterMs: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.soon();
-    }, TRIM_READS_AFTER_MS);
+      // Memory may have been trimmed meanwhile.
+      if (this.#reads < TRIM_EVERY_READS) return;
+      const calmAt = this.#lastReadAt + TRIM_READS_AFTER_MS;
+      const waitMs = Math.min(calmAt, this.#firstReadAt + TRIM_READS_WITHIN_MS) -
+        performance.now();
+      if (waitMs > 0) this.#trimLater(waitMs);
+      else this.soon();
+    }, afterMs);
   }
 
   /** Trims in the next turn of the writing side, unless that is going to happen anyway. */
