@@ -169,7 +169,9 @@ function near(query: UserEventsQuery, { events, sessions }: UserHistory): UserEv
     limit: filter === null ? limit : Infinity,
     rowsMax: events <= FEW_EVENTS ? FEW_EVENTS : filter === null ? NEAR_ROWS_FACTOR * limit : 0,
   });
-  return places === null ? query : { ...query, fromMs: places.fromMs, near: places.ranges };
+  if (places === null) return query;
+  const found = { ...query, fromMs: places.fromMs, near: places.ranges };
+  return places.areNamed ? { ...found, sessionIdOf: (hash) => sessions.idOf(hash) } : found;
 }
 
 function eventsOf(

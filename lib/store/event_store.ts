@@ -193,6 +193,11 @@ export interface UserEventsQuery {
   readonly toSeq?: number;
   /** All rows that match are in these ranges, and are so few that they can all be read. */
   readonly near?: readonly SeqRange[];
+  /**
+   * By hash: ids of sessions as their clients gave them, null = derived, of all sessions of the page.
+   * Missing = not known, they are read with the events.
+   */
+  readonly sessionIdOf?: (hash: readonly [low: number, high: number]) => string | null | undefined;
 }
 
 /** Where an event stands, newest first: by time, then partition, then place in it, highest first. */

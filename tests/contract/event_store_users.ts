@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isOfType } from "../../lib/query/filter/filter.ts";
 import { PART_MS, type SessionPartChunk } from "../../lib/query/user/session_part.ts";
+import { derivedSessionId } from "../../lib/query/user/session_table.ts";
 import { UserHistory } from "../../lib/query/user/user_history.ts";
 import type { PartitionStore, SessionPartsQuery } from "../../lib/store/event_store.ts";
 import { sessionParts } from "../support/session_parts.ts";
@@ -116,7 +117,7 @@ function fewRowsTests(test: StoreTest): void {
   test("a user's few rows are found among many, however often it is asked", async (place) => {
     const store = await place.open();
     const series = new TestSeries();
-    const rare = [3, 4, 40_000, 40_001, 90_000, 150_000, 199_999];
+    const rare = [3, 4, 40_000, 40_001, 40_002, 90_000, 95_000, 150_000, 199_999];
     const rows = Array.from({ length: 200_000 }, (_, i) => {
       return testRow(i, { userId: rare.includes(i) ? "ann" : `user-${i % 5_000}` });
     });
@@ -125,7 +126,9 @@ function fewRowsTests(test: StoreTest): void {
       await store.commit(commitOf(rows.slice(at, end), at, series), null);
       const user = { project: "shop", userId: "ann", userHash: testHash("shop ann") };
       const known = rare.filter((seq) => seq < end);
-      const near = known.map((seq) => ({ fromSeq: seq, toSeq: seq + 1 }));
+      // Ranges may overlap.
+      const wide = { fromSeq: 4, toSeq: 90_001 };
+      const near = [wide, ...known.map((seq) => ({ fromSeq: seq, toSeq: seq + 1 }))];
       // A store may learn in the meantime where the rows of users are: nothing may change by that.
       for (let asked = 0; asked < 6; asked++) {
         await holdParts(store, rows.slice(0, end), {});
@@ -136,6 +139,13 @@ function fewRowsTests(test: StoreTest): void {
         const before = { timestampMs, seq: known[known.length - 1] };
         const older = await store.userEvents({ ...page, near, before, limit: 1 });
         assert.deepEqual(older.map(({ seq }) => seq), [known[known.length - 2]]);
+        const sessionIdOf = ([low]: readonly [number, number]) => low % 2 === 0 ? null : "told";
+        const named = await store.userEvents({ ...page, near, sessionIdOf });
+        for (const [at, event] of named.entries()) {
+          const sessionId = sessionIdOf(event.sessionHash!) ??
+            derivedSessionId(...event.sessionHash!);
+          assert.deepEqual(event, { ...found[at], sessionId });
+        }
       }
     }
     await store.close();
@@ -246,22 +256,36 @@ const everything = {
 
 type AskedParts = Partial<Omit<SessionPartsQuery, "userHash">> & { readonly userId?: string };
 
-/** What all of some parts come to, in an order of its own. */
-function summed(chunks: readonly SessionPartChunk[]) {
+/** Adds up parts; what all of them come to is in an order of its own. */
+function sumOfParts() {
   const history = new UserHistory();
-  for (const chunk of chunks) history.addParts(chunk);
-  const { sessions, activity, firstSeenMs, lastSeenMs } = history;
-  const { events, transactions, revenue } = activity;
-  return {
-    totals: [events, transactions, revenue, firstSeenMs, lastSeenMs],
-    days: activity.activeDays("Europe/Berlin"),
-    sessions: sessions.all().sort((a, b) => a.hash[0] - b.hash[0] || a.hash[1] - b.hash[1]),
+  const ids = new Map<string, string | null>();
+  const add = (chunk: SessionPartChunk) => {
+    history.addParts(chunk);
+    for (let part = 0; part < chunk.count; part++) {
+      const hash = chunk.sessionHash.subarray(2 * part, 2 * part + 2);
+      ids.set(hash.join(":"), chunk.sessionId(part));
+    }
   };
+  const sums = () => {
+    const { sessions, activity, firstSeenMs, lastSeenMs } = history;
+    const { events, transactions, revenue } = activity;
+    return {
+      totals: [events, transactions, revenue, firstSeenMs, lastSeenMs],
+      days: activity.activeDays("Europe/Berlin"),
+      sessions: sessions.all().map((session) => ({
+        ...session,
+        id: ids.get(session.hash.join(":")),
+      }))
+        .sort((a, b) => a.hash[0] - b.hash[0] || a.hash[1] - b.hash[1]),
+    };
+  };
+  return { add, sums };
 }
 
 /** What the store's parts of ann, or of another user, come to. */
 async function historyIn(store: PartitionStore, query: AskedParts) {
-  const chunks: SessionPartChunk[] = [];
+  const { add, sums } = sumOfParts();
   const { userId = "ann", ...range } = query;
   const asked = { ...everything, userHash: testHash(`shop ${userId}`), ...range };
   await store.sessionParts(asked, (parts) => {
@@ -269,9 +293,9 @@ async function historyIn(store: PartitionStore, query: AskedParts) {
       const hours = [parts.firstMs, parts.lastMs].map((ms) => Math.floor(ms[part] / PART_MS));
       assert.equal(hours[0], hours[1], "a part lies in one hour");
     }
-    chunks.push(parts);
+    add(parts);
   });
-  return summed(chunks);
+  return sums();
 }
 
 /** The same, of the rows themselves. */
@@ -283,7 +307,9 @@ function historyOf(rows: readonly TestRow[], query: AskedParts) {
     const isOwn = row.userId === userId && row.project === "shop" && isInRange;
     return isOwn ? [{ ...row, seq, session: sessionHashOf(row) }] : [];
   });
-  return summed([sessionParts(own)]);
+  const { add, sums } = sumOfParts();
+  add(sessionParts(own));
+  return sums();
 }
 
 function sessionHashOf(row: TestRow): [low: number, high: number] {

@@ -11,6 +11,8 @@ export interface PartEvent {
   /** Default: EVENT_TYPE_CUSTOM. */
   readonly category?: number;
   readonly amount?: number | null;
+  /** Default: the session is derived. */
+  readonly sessionId?: string | null;
 }
 
 /** The parts, in the order of the events. */
@@ -35,6 +37,7 @@ export function sessionParts(events: readonly PartEvent[]): SessionPartChunk {
     revenue: Float64Array.from(events, ({ type, amount }) => {
       return (REVENUE_SIGNS.get(type) ?? 0) * (amount ?? 0);
     }),
+    sessionId: (part) => events[part].sessionId ?? null,
     types: new Map(types.map((type, id) => [id, type])),
   };
 }

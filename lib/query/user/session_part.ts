@@ -24,6 +24,11 @@ export interface SessionPartChunk {
   readonly events: Int32Array;
   readonly transactions: Int32Array;
   readonly revenue: Float64Array;
+  /**
+   * By part: the session id that the client gave; null = it is derived. To be asked before the call
+   * that is given the chunk returns.
+   */
+  readonly sessionId: (part: number) => string | null;
   /** Event types by series id. */
   readonly types: ReadonlyMap<number, string>;
 }

@@ -68,11 +68,15 @@ export interface NewestPlaces {
   readonly fromMs: number;
   /** In any order; may overlap. */
   readonly ranges: readonly SeqRange[];
+  /** Whether the ids of all their sessions are known. */
+  readonly areNamed: boolean;
 }
 
 const CAPACITY_MIN = 4;
 /** Bytes of one session in the columns and the table, its id apart. */
 const SESSION_BYTES = 8 + 4 * 8 + 4 + 2 * 4 + 2 * 4;
+/** Ids of the sessions of so few parts are kept: of more, most are never asked for. */
+const NAMED_PARTS_MAX = 1_024;
 /** Bytes of an id that is kept, beside its text. */
 const ID_BYTES = 64;
 
@@ -117,6 +121,7 @@ export class SessionTable {
       this.#minSeq[at] = Math.min(this.#minSeq[at], minSeq[part]);
       this.#maxSeq[at] = Math.max(this.#maxSeq[at], maxSeq[part]);
       this.#events[at] += events[part];
+      if (count <= NAMED_PARTS_MAX && !this.#ids.has(at)) this.#setId(at, parts.sessionId(part));
     }
   }
 
@@ -189,15 +194,16 @@ export class SessionTable {
       sinceMs = this.#startMs[at];
       break;
     }
-    let rows = 0;
+    let rows = 0, areNamed = true;
     const ranges: SeqRange[] = [];
     for (let at = this.#count - 1; at >= 0; at--) {
       if (this.#endMs[at] < sinceMs || this.#startMs[at] >= toMs) continue;
       rows += this.#events[at];
       if (rows > rowsMax) return null;
+      areNamed &&= this.#ids.has(at);
       ranges.push({ fromSeq: this.#minSeq[at], toSeq: this.#maxSeq[at] + 1 });
     }
-    return { fromMs: sinceMs, ranges };
+    return { fromMs: sinceMs, ranges, areNamed };
   }
 
   #session(at: number): UserSession {

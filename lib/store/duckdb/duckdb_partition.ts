@@ -51,7 +51,7 @@ import { copyRows, copyWhatFits, readLines, readRowsEnd } from "./row_windows.ts
 import { periodKeys, readUserPeriods } from "./user_periods.ts";
 import type { WriteTurn } from "./side_file.ts";
 import { SideFiles } from "./side_files.ts";
-import { readSessionIds, readSessionParts, readUserEvents, readUsers } from "./user_reads.ts";
+import * as users from "./user_reads.ts";
 
 export class DuckdbPartition implements PartitionStore {
   readonly partition: number;
@@ -211,8 +211,10 @@ export class DuckdbPartition implements PartitionStore {
   async userEvents(query: UserEventsQuery, signal?: AbortSignal): Promise<StoredEvent[]> {
     // Types are asked for after the rows are bounded: all of theirs are known then.
     const { toSeq = this.#nextSeq, project } = query;
-    return await this.#readUser("userEvents", project, signal, (connection, types) => {
-      return readUserEvents(connection, query, toSeq, types);
+    return await users.readUserEventsApart(query, (part) => {
+      return this.#readUser("userEvents", project, signal, (connection, types) => {
+        return users.readUserEvents(connection, part, toSeq, types);
+      });
     });
   }
 
@@ -225,7 +227,7 @@ export class DuckdbPartition implements PartitionStore {
     const { kept } = await this.#sides.askSessions(this.#nextSeq);
     const known = { ...query, toSeq: Math.min(query.toSeq, this.#nextSeq) };
     await this.#readUser("sessionParts", query.project, signal, (connection, types) => {
-      return readSessionParts(connection, known, kept, types, onParts);
+      return users.readSessionParts(connection, known, kept, types, onParts);
     });
   }
 
@@ -235,13 +237,13 @@ export class DuckdbPartition implements PartitionStore {
   ): Promise<Map<number, string | null>> {
     const { kept } = this.#sides.sessions;
     return await this.#readUser("sessionIds", query.project, signal, (connection) => {
-      return readSessionIds(connection, query, kept);
+      return users.readSessionIds(connection, query, kept);
     });
   }
 
   findUsers(search: UserSearch, signal: AbortSignal): Promise<FoundUser[]> {
-    return this.#scan("findUsers", async (connection) => {
-      return await readUsers(connection, search, await readTypeNames(connection, search.project));
+    return this.#scan("findUsers", async (c) => {
+      return await users.readUsers(c, search, await readTypeNames(c, search.project));
     }, signal);
   }
 

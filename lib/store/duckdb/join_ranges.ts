@@ -2,8 +2,11 @@
 
 import type { SeqRange } from "../../query/user/session_table.ts";
 
-/** Ranges with fewer rows between them are read as one: they mostly share a vector of DuckDB's. */
-const GAP_ROWS = 2_048;
+/**
+ * Ranges with fewer rows between them are read as one: to look for a user in so many rows takes as
+ * long as one more range (measured: 0.07 ms for 30,720 rows, 0.3 ms for a range).
+ */
+const GAP_ROWS = 122_880;
 
 /** More ranges cost more to look into than what lies between them. */
 const RANGES_MAX = 32;

@@ -28,14 +28,14 @@ Deno.test("joinRanges() has all rows of the ranges in few ranges, ascending and 
 Deno.test("joinRanges() joins those with the fewest rows between them", () => {
   const apart = Array.from(
     { length: 40 },
-    (_, i) => ({ fromSeq: i * 10_000, toSeq: i * 10_000 + 1 }),
+    (_, i) => ({ fromSeq: i * 200_000, toSeq: i * 200_000 + 1 }),
   );
   const close = apart.map(({ fromSeq }) => ({ fromSeq: fromSeq + 100, toSeq: fromSeq + 101 }));
   assert.deepEqual(joinRanges([]), []);
   assert.equal(joinRanges(apart.slice(0, 9)).length, 9);
   assert.deepEqual(joinRanges([...close.slice(0, 2), ...apart.slice(0, 2)]), [
     { fromSeq: 0, toSeq: 101 },
-    { fromSeq: 10_000, toSeq: 10_101 },
+    { fromSeq: 200_000, toSeq: 200_101 },
   ]);
   const far = [{ fromSeq: 9_000_000, toSeq: 9_000_001 }];
   const joined = joinRanges([...apart, ...far]);
