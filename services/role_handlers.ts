@@ -106,7 +106,7 @@ function questionRoutes(parts: RoleParts) {
   const { projectOf, whileGood, socketClosed } = access.door;
   const keyRoutes = access.routes(bodies);
   if (!config.roles.has("analytics")) {
-    const client = openTlsClient("RTA_ANALYTICS_TLS", config.analyticsTls);
+    const client = openTlsClient(config.analyticsTls);
     return [forwardRoutes({ origin: config.analyticsUrl!, client }, parts.stopping), keyRoutes];
   }
   const ports = parts.analyticsPorts();

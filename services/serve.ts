@@ -87,7 +87,8 @@ function startFailure(error: unknown, logger: Logger): number {
     return EXIT_FAILED;
   }
   logger.fatal({ code: error.code, detail: error.message }, "the start failed");
-  console.error(`rta: ${error.message}`);
+  // A failure of a shard comes with where it was thrown; the log has all of it.
+  console.error(`rta: ${error.message.split("\n", 1)[0].replace(/^\w*Error: /, "")}`);
   return NO_RESTART_HELPS.has(error.code) ? EXIT_CONFIG : EXIT_FAILED;
 }
 
@@ -99,4 +100,6 @@ const NO_RESTART_HELPS = new Set([
   "RTA_TLS_UNUSABLE",
   "RTA_LOG_PARTITIONS_CHANGED",
   "RTA_LOG_CORRUPT",
+  "RTA_STORE_FORMAT",
+  "RTA_STORE_CORRUPT",
 ]);

@@ -58,6 +58,7 @@ function failure(
 
 const noStart = "Exit code 78: starting again would not help";
 const notYet = "At the start exit code 1; later";
+const noHelp = "At the start exit code 78: starting again would not help; later";
 const commandEnds = "The command ends with exit code 2; what was sent is stored";
 const replaced = "the shard closes its files and is replaced, again and again: exit code 71";
 
@@ -143,9 +144,9 @@ export const OPERATING_FAILURES: Readonly<Record<FailureCode, OperatingFailure>>
   ),
   RTA_STORE_FORMAT: failure(
     "store_unavailable",
-    "A partition's file was written by a version that this one does not read",
-    `${notYet} ${replaced}`,
-    "Run the version that wrote it, or start on a new data folder",
+    "A partition's file was written by a version that this one does not read, or with other rows",
+    `${noHelp} ${replaced}`,
+    "Run the version that wrote it, set RTA_ROWS back, or start on a new data folder",
   ),
   RTA_STORE_NO_ROWS: failure(
     "rows_not_kept",
@@ -162,7 +163,7 @@ export const OPERATING_FAILURES: Readonly<Record<FailureCode, OperatingFailure>>
   RTA_STORE_CORRUPT: failure(
     "store_unavailable",
     "A partition's file is damaged",
-    `${notYet} ${replaced}`,
+    `${noHelp} ${replaced}`,
     "Restore the data folder, or start on a new one",
   ),
   RTA_DEAD_LETTERS_UNAVAILABLE: failure(
