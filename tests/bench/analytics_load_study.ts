@@ -9,6 +9,7 @@ import { askUsers } from "./analytics_study.ts";
 import { withPlatform } from "./bench_platform.ts";
 import { runBenchProcess, startBenchProcess } from "./bench_process.ts";
 import { type BenchContext, type BenchRow, type BenchStudy, count, spread } from "./bench_study.ts";
+import { askFirst } from "./first_questions.ts";
 import {
   MONTH_END_MS,
   MONTH_ENVIRONMENT,
@@ -54,6 +55,7 @@ export const analyticsLoadStudy: BenchStudy = {
       const env = MONTH_ENVIRONMENT;
       runs.push(
         await withPlatform(context, { dataFolder, env }, async ({ urls, pid }) => {
+          await askFirst(urls.gateway, pid);
           const idle = await askAllKinds(context, urls.gateway, 2 * run);
           const { loaded, ingest } = await underBatches(
             urls.ingestion,

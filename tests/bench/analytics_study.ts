@@ -23,6 +23,7 @@ import {
   type MonthOfEvents,
   monthOfEvents,
 } from "./month_of_events.ts";
+import { askFirst, type FirstQuestions, withoutColumns } from "./first_questions.ts";
 import { readProcessMemory } from "./process_usage.ts";
 import { median, quantile } from "./quantile.ts";
 import type { QuestionOrder } from "./question_client.ts";
@@ -54,6 +55,8 @@ interface Found {
   readonly month: MonthOfEvents;
   /** By contestant and kind: latencies of each run, ms. */
   readonly latencies: Map<string, number[][]>;
+  /** Latencies of the first question of each kind in each run, ms, and what followed on it. */
+  readonly firsts: FirstQuestions[];
   /** Latencies of users in each run. */
   readonly users: number[][];
   readonly peaksMb: number[];
@@ -69,7 +72,14 @@ export const analyticsStudy: BenchStudy = {
       wanted.has(name) ? each : []
     );
     const month = await monthOfEvents(context);
-    const found: Found = { month, latencies: new Map(), users: [], peaksMb: [], compared: 0 };
+    const found: Found = {
+      month,
+      latencies: new Map(),
+      firsts: [],
+      users: [],
+      peaksMb: [],
+      compared: 0,
+    };
     const places = { clickhouse: await clickhouseMonth(context, month), wide: "" };
     if (wanted.has("breakdown")) places.wide = await wideMonth(month);
     for (let run = 0; run < context.settings.runs; run++) {
@@ -105,7 +115,9 @@ async function oneRun(context: BenchContext, run: Run): Promise<void> {
   const measures = [
     async () => {
       const env = MONTH_ENVIRONMENT;
+      withoutColumns(folders.dataFolder);
       await withPlatform(context, { ...folders, env }, async ({ urls, pid }) => {
+        found.firsts.push(await askFirst(urls.gateway, pid));
         const order: QuestionOrder = { gateway: urls.gateway, ...lists("platform") };
         results.set("platform", await runBenchProcess("question_client.ts", order, deadlineMs));
         if (run.withUsers) found.users.push(await askUsers(context, urls.gateway, run.run, true));
@@ -228,11 +240,24 @@ function rowsOf(kind: AnalyticsKind, found: Found): BenchRow[] {
   };
   const wide = middle(found, "wide", kind);
   if (wide === null) return [row];
+  const first = median(
+    found.firsts.map((run) =>
+      run.latenciesMs[run.questions.findIndex((question) => question.kind === kind)]
+    ),
+  );
+  const made = median(found.firsts.map(({ madeSeconds }) => madeSeconds));
   return [row, {
     name: `${name}, beside a column`,
     figure,
     beside: `${PEER_NAMES.wide}: ${wide.toFixed(0)} ms`,
     ratio: (ours / wide).toFixed(2),
+    bar: "",
+    met: null,
+  }, {
+    name: `${name}, the first question`,
+    figure: `${first.toFixed(0)} ms; columns within ${made.toFixed(0)} s after it`,
+    beside: beside.join("; "),
+    ratio: (first / best).toFixed(2),
     bar: "",
     met: null,
   }];

@@ -2,6 +2,8 @@
 
 const MIB_KIB = 1024;
 const sampleMs = 250;
+const idleMs = 1_000;
+const IDLE_SHARE = 0.05;
 /** Unit of the times in /proc/PID/stat (USER_HZ), the same on every Linux that Deno runs on. */
 const ticksPerSecond = 100;
 /** Fields of /proc/PID/stat, counted from 1; the time in the kernel follows each. */
@@ -27,6 +29,18 @@ export function readProcessMemory(pid: number): ProcessMemory {
 /** Processor time that all threads have used since the process started, s. */
 export function readProcessorSeconds(pid: number): number {
   return ticksOf(pid, UTIME_FIELD) / ticksPerSecond;
+}
+
+/** Resolves when a process has used less than a twentieth of a core for a second; throws at last. */
+export async function untilIdle(pid: number, deadlineMs: number): Promise<void> {
+  const giveUpAt = performance.now() + deadlineMs;
+  for (let before = readProcessorSeconds(pid); performance.now() < giveUpAt;) {
+    await new Promise((resolve) => setTimeout(resolve, idleMs));
+    const used = readProcessorSeconds(pid) - before;
+    if (used < IDLE_SHARE * idleMs / 1_000) return;
+    before += used;
+  }
+  throw new Error(`process ${pid} is not idle within ${deadlineMs} ms`);
 }
 
 /** Processor time of all children of this process that have ended and were waited for, s. */
