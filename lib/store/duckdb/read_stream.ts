@@ -54,12 +54,12 @@ export async function readFew(
 ): Promise<void> {
   const result = await native.query(connection, `${sql} LIMIT ${FEW_ROWS}`);
   let rows = 0;
-  while (true) {
-    const chunk = await native.fetch_chunk(result);
-    const count = chunk === null ? 0 : native.data_chunk_get_size(chunk);
-    if (count === 0) break;
-    rows += count;
-    onChunk(new ChunkReader(chunk!));
+  // All rows are there: fetch_chunk() would make a call between threads of each chunk (0.07 ms).
+  const chunks = native.result_chunk_count(result);
+  for (let each = 0; each < chunks; each++) {
+    const chunk = new ChunkReader(native.result_get_chunk(result, each));
+    rows += chunk.count;
+    onChunk(chunk);
   }
   // One thread reads a table in its order, so these are the others.
   if (rows === FEW_ROWS) await readStream(connection, `${sql} OFFSET ${FEW_ROWS}`, [], onChunk);
