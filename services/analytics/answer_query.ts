@@ -168,11 +168,33 @@ export async function answerLegacySummary(
   };
 }
 
+/** An answer to a SeriesRequest before its points are made. */
+export interface SeriesAnswer {
+  /** All but the points. */
+  readonly head: Omit<SeriesJson, "series">;
+  /** The timestamps of the points of each group. */
+  readonly labelsMs: Float64Array;
+  readonly groups: readonly SeriesGroup[];
+}
+
 /** `analytics.v1` GetTimeSeriesResponse. Throws ProblemError (invalid_parameter). */
 export async function answerSeries(
   request: SeriesRequest,
   ports: AnalyticsPorts,
 ): Promise<SeriesJson> {
+  return withPoints(await askSeries(request, ports));
+}
+
+/** The whole of an answer. */
+export function withPoints({ head, labelsMs, groups }: SeriesAnswer): SeriesJson {
+  return { series: pointsOf(labelsMs, groups), ...head };
+}
+
+/** What answerSeries() answers with; a series of many points is sent without making them first. */
+export async function askSeries(
+  request: SeriesRequest,
+  ports: AnalyticsPorts,
+): Promise<SeriesAnswer> {
   const asked = askedNow(request.range, ports, DEFAULT_RANGE_MS, "time_range");
   const planned = planSeries({
     project: request.project,
@@ -198,13 +220,11 @@ export async function answerSeries(
     isEmpty: hasNoValues,
   }, ports);
   const { groups, accuracy, completeUntilMs } = figures;
-  const series = pointsOf(plan.labelsMs, groups);
-  return {
-    series,
+  const head = {
     metadata: {
       metric: plan.metric.name,
       granularity: granularityJson(plan.granularity),
-      data_points: series.length,
+      data_points: groups.length * plan.labelsMs.length,
       time_range: rangeJson(asked),
       time_zone: plan.timeZone,
       processing_time: durationJson(ports.now() - asked.atMs),
@@ -212,6 +232,7 @@ export async function answerSeries(
     ...qualityOf(asked, { completeUntilMs, missing }, { "series.value": accuracy }),
     ...notesJson(notes),
   };
+  return { head, labelsMs: plan.labelsMs, groups };
 }
 
 /** Nothing is told, or nothing of what it was to be told by. */

@@ -23,10 +23,11 @@ import { LegacySummarySchema, SeriesSchema, SummarySchema } from "./answer_json.
 import {
   type AnalyticsPorts,
   answerLegacySummary,
-  answerSeries,
   answerSummary,
+  askSeries,
   type SeriesRequest,
   type SummaryRequest,
+  withPoints,
 } from "./answer_query.ts";
 import { formatParameter } from "./answer_responses.ts";
 import { answerFormat } from "./csv_answer.ts";
@@ -34,7 +35,7 @@ import { seriesCsv, summaryCsv } from "./csv_tables.ts";
 import { getRoute, parametersOf, rangeParameters, readRange } from "./get_route.ts";
 import { granularityParameter, type QueryParameters } from "./query_parameters.ts";
 import { type Asker, askerOf, patienceOfAsker } from "./question_body.ts";
-import { seriesText } from "./series_text.ts";
+import { seriesBytes } from "./series_bytes.ts";
 import { USER_ROUTES, userRoutes } from "./user_http.ts";
 
 /** What the routes work with. */
@@ -122,9 +123,14 @@ export function analyticsRoutes({ ports, projectOf }: AnalyticsRoutesOptions): H
     const query = parametersOf(context, seriesRoute.names);
     const format = answerFormat(context, query.text("format"));
     const request = seriesRequest(query, askerOf(context, projectOf));
-    const answer = await answerSeries(request, ports);
-    if (format === "csv") return seriesCsv(answer, request.by.map(({ label }) => label));
-    return context.body(seriesText(answer), 200, { "content-type": "application/json" });
+    const answer = await askSeries(request, ports);
+    if (format === "csv") {
+      return seriesCsv(
+        withPoints(answer),
+        request.by.map(({ label }) => label),
+      );
+    }
+    return context.body(seriesBytes(answer), 200, { "content-type": "application/json" });
   });
   app.route("/", userRoutes({ ports, projectOf }));
   return app;
