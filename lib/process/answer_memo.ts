@@ -111,10 +111,12 @@ export class AnswerMemo {
 }
 
 /** All of a question but its bounds, of which there are many: a sum of them. */
-function keyOf({ project, types, boundsMs, wantTotal, wantByType, groupsMax }: RollupPlan): string {
+function keyOf(plan: RollupPlan): string {
+  const { project, types, boundsMs, wantTotal, wantByType, eventsOnly, groupsMax } = plan;
   let sum = 0;
   for (let i = 0; i < boundsMs.length; i++) sum = (Math.imul(sum, 31) + (boundsMs[i] | 0)) | 0;
-  return JSON.stringify([project, types, wantTotal, wantByType, String(groupsMax), sum]);
+  const rest = [wantTotal, wantByType, eventsOnly, String(groupsMax), sum];
+  return JSON.stringify([project, types, ...rest]);
 }
 
 function hasBounds(boundsMs: Float64Array, others: Float64Array): boolean {

@@ -59,6 +59,7 @@ export async function answerRollups(
     await cells.reading(async () => {
       const reading = await readWhenLoaded(processor, project, plan, tiles, context);
       for (const group of reading.groups) group.addTo(answer);
+      reading.release();
       await addRows(processor, project, reading.cuts, answer, context);
     });
     cells.evict(options.cellBytesMax);
@@ -88,6 +89,7 @@ async function readWhenLoaded(
         missing,
       );
       if (missing.isEmpty) return reading;
+      reading.release();
     }
     await processor.cells.fill(missing);
     for (const hour of fitted.toDerive) await deriveMinutes(processor, hour, context);

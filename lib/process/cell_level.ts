@@ -4,7 +4,7 @@
  * Chunks are found by chunk index first and series second: a question looks up a stretch of time
  * once and then walks the series that it counts.
  */
-import type { CountTable } from "../query/partial.ts";
+import type { CountTable } from "../query/count_table.ts";
 import type { Tile } from "../query/plan_tiles.ts";
 import { WANT_ALL, WANT_USERS } from "../rollup/want.ts";
 import type { HyperLogLog } from "../sketch/hyperloglog.ts";
@@ -40,6 +40,8 @@ export interface CountTarget {
   readonly series: number;
   readonly table: CountTable;
   readonly first: number;
+  /** Amounts are not summed up. */
+  readonly eventsOnly: boolean;
 }
 
 export class CellLevel {
@@ -132,8 +134,8 @@ export class CellLevel {
         if (chunk === undefined || !chunk.hasNumbers) continue;
         chunk.used = true;
         const place = target.first + tile.bucket;
-        if (step === 0) addSum(chunk, start, end, target.table, place);
-        else addEach(chunk, start, end, target.table, place + at - from);
+        if (step === 0) addSum(chunk, start, end, target, place);
+        else addEach(chunk, start, end, target, place + at - from);
       }
       at += end - start;
     }
@@ -230,18 +232,19 @@ function addSum(
   { numbers }: CellChunk,
   start: number,
   end: number,
-  table: CountTable,
+  { table, eventsOnly }: CountTarget,
   place: number,
 ): void {
   let events = 0;
+  for (let i = EVENTS + start; i < EVENTS + end; i++) events += numbers[i];
+  table.events[place] += events;
+  if (eventsOnly) return;
   let amountCount = 0;
   let amountSum = 0;
   for (let i = start; i < end; i++) {
-    events += numbers[EVENTS + i];
     amountCount += numbers[AMOUNT_COUNT + i];
     amountSum += numbers[AMOUNT_SUM + i];
   }
-  table.events[place] += events;
   table.amountCount[place] += amountCount;
   table.amountSum[place] += amountSum;
 }
@@ -251,12 +254,14 @@ function addEach(
   { numbers }: CellChunk,
   start: number,
   end: number,
-  table: CountTable,
+  { table, eventsOnly }: CountTarget,
   place: number,
 ): void {
-  for (let i = start; i < end; i++, place++) {
-    table.events[place] += numbers[EVENTS + i];
-    table.amountCount[place] += numbers[AMOUNT_COUNT + i];
-    table.amountSum[place] += numbers[AMOUNT_SUM + i];
+  const { events, amountCount, amountSum } = table;
+  for (let i = start, at = place; i < end; i++, at++) events[at] += numbers[EVENTS + i];
+  if (eventsOnly) return;
+  for (let i = start, at = place; i < end; i++, at++) {
+    amountCount[at] += numbers[AMOUNT_COUNT + i];
+    amountSum[at] += numbers[AMOUNT_SUM + i];
   }
 }

@@ -11,6 +11,8 @@ export interface GroupSource {
   readonly cells: readonly number[];
   /** Series without cells of their own, counted from rows. */
   readonly rows: readonly number[];
+  /** Nobody reads its amounts. */
+  readonly eventsOnly: boolean;
 }
 
 const NONE: readonly number[] = [];
@@ -18,19 +20,21 @@ const NONE: readonly number[] = [];
 /** The groups that a partition can have a part of. */
 export function sourcesOf(project: ProjectEntry, plan: RollupPlan): GroupSource[] {
   const sources: GroupSource[] = [];
-  if (plan.wantTotal !== null) sources.push(totalOf(project, plan.types, plan.wantTotal));
+  if (plan.wantTotal !== null) sources.push(totalOf(project, plan, plan.wantTotal));
   if (plan.wantByType === null) return sources;
   const want = plan.wantByType;
+  const eventsOnly = plan.eventsOnly !== undefined;
   if (plan.types !== null) {
     for (const type of plan.types) {
       const entry = project.types.get(type);
-      if (entry !== undefined) sources.push({ name: type, want, ...seriesOf(entry) });
+      if (entry !== undefined) sources.push({ name: type, want, ...seriesOf(entry), eventsOnly });
     }
     return sources;
   }
   for (const entry of project.types.values()) {
     // The others are counted in the group of OTHER_TYPES, by its cells.
-    if (entry.rollup === entry.id) sources.push({ name: entry.type, want, ...seriesOf(entry) });
+    if (entry.rollup !== entry.id) continue;
+    sources.push({ name: entry.type, want, ...seriesOf(entry), eventsOnly });
   }
   return sources;
 }
@@ -38,17 +42,18 @@ export function sourcesOf(project: ProjectEntry, plan: RollupPlan): GroupSource[
 /** The group of all types, or of the named ones, together. */
 function totalOf(
   project: ProjectEntry,
-  types: readonly string[] | null,
+  { types, eventsOnly: isEventsOnly }: RollupPlan,
   want: number,
 ): GroupSource {
-  if (types === null) return { name: "", want, cells: [project.allSeries], rows: NONE };
+  const eventsOnly = isEventsOnly === "all";
+  if (types === null) return { name: "", want, cells: [project.allSeries], rows: NONE, eventsOnly };
   const parts = types.flatMap((type) => {
     const entry = project.types.get(type);
     return entry === undefined ? [] : [seriesOf(entry)];
   });
   const cells = parts.flatMap((part) => part.cells);
   const rows = parts.flatMap((part) => part.rows);
-  return { name: "", want, cells, rows };
+  return { name: "", want, cells, rows, eventsOnly };
 }
 
 function seriesOf({ id, rollup }: SeriesEntry): Pick<GroupSource, "cells" | "rows"> {

@@ -171,7 +171,7 @@ export class MergedRuns {
 
   /** One part alone stands for itself: it is not copied, and any change of it is a touch here. */
   #add(kept: Map<number, Run>, key: number, from: number, to: number, parts: HyperLogLog[]): Run {
-    const sketch = parts.length > 1 ? HyperLogLog.union(parts) : parts[0] ?? null;
+    const sketch = parts.length > 1 ? unionOf(parts) : parts[0] ?? null;
     const bytes = RUN_BYTES + (sketch === null ? 0 : sketch.byteSize);
     const run = { from, to, sketch, bytes, used: true };
     kept.set(key, run);
@@ -195,4 +195,10 @@ export class MergedRuns {
     }
     return kept;
   }
+}
+
+function unionOf(parts: readonly HyperLogLog[]): HyperLogLog {
+  const union = HyperLogLog.union(parts);
+  union.pack();
+  return union;
 }

@@ -6,7 +6,8 @@
  * a question that finds a cell missing begins again, and must not have changed the answer so far.
  */
 import { SERIES_POINTS_MAX } from "../config/limits.ts";
-import { type CountTable, emptyTable, type PartialBuilder } from "../query/partial.ts";
+import { type CountTable, giveTable, takeTable } from "../query/count_table.ts";
+import type { PartialBuilder } from "../query/partial.ts";
 import { bucketAt, type BucketEdge, type Tile } from "../query/plan_tiles.ts";
 import type { Cell } from "../rollup/cell.ts";
 import { HOUR_MS, MINUTE_MS, type RollupDelta, SERIES_SPAN } from "../rollup/rollup_delta.ts";
@@ -36,6 +37,8 @@ export interface PartitionReading {
   /** The sources with events. */
   readonly groups: readonly GroupReading[];
   readonly cuts: readonly Cut[];
+  /** Gives back the memory of its numbers; the groups must not be read any more. */
+  release(): void;
 }
 
 /** A cell of the store or of a delta. */
@@ -134,10 +137,12 @@ export function readPartition(
   const deltas = processor.openDeltas().filter((delta) => !delta.isEmpty);
   const pending = new DeltaSources(processor, sources, deltas);
   const groups: GroupReading[] = [];
+  const tables: CountTable[] = [];
   const cuts: Cut[] = [];
   const atOnce = Math.max(1, Math.floor(SERIES_POINTS_MAX / Math.max(1, buckets)));
   for (let from = 0; from < sources.length && groups.length <= groupsMax; from += atOnce) {
-    const readings = readCounts(processor, sources.slice(from, from + atOnce), fitted, missing);
+    const atOnceSources = sources.slice(from, from + atOnce);
+    const readings = readCounts(processor, atOnceSources, fitted, missing, tables);
     for (const reading of readings) {
       const { source } = reading;
       reading.readSketches(processor, fitted.tiles, missing);
@@ -160,7 +165,7 @@ export function readPartition(
       if (reading.hasEvents(buckets)) groups.push(reading);
     }
   }
-  return { groups, cuts };
+  return { groups, cuts, release: () => tables.forEach(giveTable) };
 }
 
 /** The numbers of the sources' cells. */
@@ -169,12 +174,17 @@ function readCounts(
   sources: readonly GroupSource[],
   { boundsMs, tiles }: FittedTiles,
   missing: MissingCells,
+  tables: CountTable[],
 ): GroupReading[] {
   const buckets = Math.max(0, boundsMs.length - 1);
-  const table = emptyTable(sources.length * buckets);
+  const table = takeTable(sources.length * buckets);
+  tables.push(table);
   const targets: CountTarget[] = [];
   sources.forEach((source, index) => {
-    for (const series of source.cells) targets.push({ series, table, first: index * buckets });
+    const { cells: series, eventsOnly } = source;
+    for (const each of series) {
+      targets.push({ series: each, table, first: index * buckets, eventsOnly });
+    }
   });
   for (const tile of tiles) cells.addCounts(tile, targets, missing);
   return sources.map((source, index) => new GroupReading(source, table, index * buckets));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { emptyTable } from "../query/partial.ts";
+import { emptyTable } from "../query/count_table.ts";
 import { HOUR_MS, MINUTE_MS, RollupDelta } from "../rollup/rollup_delta.ts";
 import { WANT_SESSIONS, WANT_USERS } from "../rollup/want.ts";
 import { HyperLogLog } from "../sketch/hyperloglog.ts";
@@ -110,7 +110,7 @@ async function check(
     const table = emptyTable(buckets);
     const users: HyperLogLog[][] = Array.from({ length: buckets }, () => []);
     const sessions: HyperLogLog[][] = Array.from({ length: buckets }, () => []);
-    cells.addCounts(tile, [{ series, table, first: 0 }], missing);
+    cells.addCounts(tile, [{ series, table, first: 0, eventsOnly: false }], missing);
     if (want & WANT_USERS) {
       cells.distincts(tile, series, WANT_USERS, missing, (at, part) => users[at].push(part));
     }

@@ -16,6 +16,7 @@ import { GROUP_SKETCH_BYTES_MAX } from "../config/limits.ts";
 import type { Cell } from "../rollup/cell.ts";
 import { DDSketch } from "../sketch/ddsketch.ts";
 import { HyperLogLog } from "../sketch/hyperloglog.ts";
+import { COLUMNS, type CountTable, emptyTable, giveTable, takeTable } from "./count_table.ts";
 import { WANT_AMOUNTS, WANT_SESSIONS, WANT_USERS } from "./metric.ts";
 import { OWN_MEMORY, type PartialMemory } from "./partial_memory.ts";
 import type { RollupPlan } from "./plan.ts";
@@ -28,14 +29,6 @@ export interface EncodedSketches {
    */
   readonly ends: Uint32Array;
   readonly bytes: Uint8Array;
-}
-
-/** Exact numbers by place. */
-export interface CountTable {
-  readonly events: Float64Array;
-  /** How many events had an amount, and the sum of the amounts. */
-  readonly amountCount: Float64Array;
-  readonly amountSum: Float64Array;
 }
 
 /** One shard's answer to a RollupPlan. Structured clone safe. */
@@ -58,7 +51,9 @@ export class PartialBuilder {
   readonly buckets: number;
   readonly #groupsMax: number;
   readonly #firstPlaces = new Map<string, number>();
-  #table: CountTable = emptyTable(0);
+  #table: CountTable;
+  /** Places of the table that are, or will be, of some group. */
+  #places: number;
   readonly #users = new Map<number, HyperLogLog>();
   readonly #sessions = new Map<number, HyperLogLog>();
   readonly #amounts = new Map<number, DDSketch>();
@@ -68,6 +63,8 @@ export class PartialBuilder {
   constructor({ boundsMs, groupsMax }: RollupPlan) {
     this.buckets = Math.max(0, boundsMs.length - 1);
     this.#groupsMax = groupsMax;
+    this.#places = Math.min(this.buckets * Math.min(groupsMax, GROUPS_AT_FIRST), PLACES_AT_FIRST);
+    this.#table = takeTable(this.#places);
   }
 
   /** There are more groups than the plan, or memory, allows: the answer will have none of them. */
@@ -82,12 +79,18 @@ export class PartialBuilder {
     if (first === undefined) {
       first = this.#firstPlaces.size * this.buckets;
       this.#firstPlaces.set(group, first);
-      const places = this.#table.events.length;
-      if (first + this.buckets > places) {
-        this.#table = copyTable(this.#table, Math.max(2 * places, first + this.buckets));
-      }
+      if (first + this.buckets > this.#places) this.#grow(first);
     }
     return first;
+  }
+
+  /** Makes room for more groups; places before `used` are in use. */
+  #grow(used: number): void {
+    this.#places = Math.max(2 * this.#places, used + this.buckets);
+    const table = takeTable(this.#places);
+    for (const column of COLUMNS) table[column].set(this.#table[column].subarray(0, used));
+    giveTable(this.#table);
+    this.#table = table;
   }
 
   /** Adds the numbers of a group's buckets: those of `table` from its place `from` on. */
@@ -188,7 +191,9 @@ export class PartialBuilder {
     }
     this.#amounts.clear();
     this.#firstPlaces.clear();
-    this.#table = emptyTable(0);
+    giveTable(this.#table);
+    this.#table = NO_TABLE;
+    this.#places = 0;
     return partial;
   }
 }
@@ -278,12 +283,9 @@ export class MergedRollup {
     from: number,
     to: number,
   ): DistinctCount {
-    let merged: HyperLogLog | undefined;
-    this.#eachOver(kind, groups, from, to, (bytes) => {
-      if (merged === undefined) merged = HyperLogLog.decode(bytes);
-      else merged.mergeEncoded(bytes);
-    });
-    return countOf(merged);
+    const parts: Uint8Array[] = [];
+    this.#eachOver(kind, groups, from, to, (bytes) => parts.push(bytes));
+    return countOf(unionOf(parts));
   }
 
   /** The amounts of several groups in buckets [from, to) together; null when there are none. */
@@ -352,12 +354,9 @@ export class MergedRollup {
     group: string,
     bucket: number,
   ): HyperLogLog | undefined {
-    let merged: HyperLogLog | undefined;
-    this.#eachEncoded(kind, group, bucket, (bytes) => {
-      if (merged === undefined) merged = HyperLogLog.decode(bytes);
-      else merged.mergeEncoded(bytes);
-    });
-    return merged;
+    const parts: Uint8Array[] = [];
+    this.#eachEncoded(kind, group, bucket, (bytes) => parts.push(bytes));
+    return unionOf(parts);
   }
 
   #amounts(group: string, bucket: number): DDSketch | undefined {
@@ -403,17 +402,11 @@ export class MergedRollup {
 
 type SketchKind = "users" | "sessions" | "amounts";
 
-const COLUMNS = ["events", "amountCount", "amountSum"] as const;
+/** Groups that an answer has room for from the beginning. */
+const GROUPS_AT_FIRST = 32;
+const PLACES_AT_FIRST = 1024;
+const NO_TABLE = emptyTable(0);
 const NO_SKETCHES: EncodedSketches = { ends: new Uint32Array(0), bytes: new Uint8Array(0) };
-
-/** A table of zeros. */
-export function emptyTable(places: number): CountTable {
-  return {
-    events: new Float64Array(places),
-    amountCount: new Float64Array(places),
-    amountSum: new Float64Array(places),
-  };
-}
 
 /** The same in one piece of `memory`, column after column. */
 function tableIn(memory: PartialMemory, places: number): CountTable {
@@ -423,13 +416,6 @@ function tableIn(memory: PartialMemory, places: number): CountTable {
   return { events: column(0), amountCount: column(1), amountSum: column(2) };
 }
 
-/** The table with room for so many places. */
-function copyTable(table: CountTable, places: number): CountTable {
-  const copy = emptyTable(places);
-  for (const column of COLUMNS) copy[column].set(table[column]);
-  return copy;
-}
-
 function addDistinct(
   sketches: Map<number, HyperLogLog>,
   place: number,
@@ -437,7 +423,7 @@ function addDistinct(
 ): void {
   const own = sketches.get(place);
   if (own === undefined) sketches.set(place, HyperLogLog.union(parts));
-  else for (const part of parts) own.merge(part);
+  else own.mergeAll(parts);
 }
 
 /** Encodes a builder's sketches of the groups with these first places, in their order. */
@@ -481,6 +467,10 @@ function packSketches(
     else bytes.set(sketch, start);
   }
   return { ends: ends.slice(0, last.place + 1), bytes };
+}
+
+function unionOf(encoded: readonly Uint8Array[]): HyperLogLog | undefined {
+  return encoded.length === 0 ? undefined : HyperLogLog.unionEncoded(encoded);
 }
 
 /** What the sketch counts; it is released. */

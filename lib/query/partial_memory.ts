@@ -16,7 +16,7 @@
  */
 import type { RollupPartial } from "./partial.ts";
 
-/** Gives arrays of zeros. */
+/** Gives arrays to be written from end to end: what they hold at first is of no account. */
 export interface PartialMemory {
   bytes(length: number): Uint8Array;
 }
@@ -54,7 +54,7 @@ export class SharedSlots implements PartialMemory {
       const takenS = Atomics.load(header, 0);
       if (takenS !== 0 && nowS - takenS <= LEASE_S) continue;
       Atomics.store(header, 0, nowS);
-      return new Uint8Array(slot, HEADER_BYTES, length).fill(0);
+      return new Uint8Array(slot, HEADER_BYTES, length);
     }
     if (this.#slots.length >= SLOTS_MAX) return new Uint8Array(length);
     const slot = new SharedArrayBuffer(HEADER_BYTES + SLOT_BYTES);

@@ -70,6 +70,11 @@ export interface RollupPlan {
   readonly wantTotal: number | null;
   /** One group per event type: the WANT_* bits of each, or null when not asked for. */
   readonly wantByType: number | null;
+  /**
+   * The groups whose amounts nobody reads: their `amountCount` and `amountSum` need not be counted,
+   * and may be less than they are. Undefined = none.
+   */
+  readonly eventsOnly?: "byType" | "all";
   /** A shard with more groups than this gives none of them and sets `tooManyGroups`. */
   readonly groupsMax: number;
   /** Answered from rows by this, and `types` is not looked at; undefined = from rollups. */
@@ -192,6 +197,7 @@ export function planSummary(question: SummaryQuestion): Planned<SummaryPlan> {
     boundsMs: Float64Array.of(beginningBefore(fromMs, toMs), fromMs, toMs),
     wantTotal: WANT_USERS | WANT_SESSIONS,
     wantByType: 0,
+    eventsOnly: "byType",
     groupsMax: Infinity,
     ...(types === undefined
       ? { rows: { filter, by: [TYPE], value: AMOUNT, extremesOnly: false } }
@@ -219,6 +225,7 @@ export function planSeries(question: SeriesQuestion): Planned<SeriesPlan> {
     wantTotal: isGrouped ? null : metric.want,
     wantByType: isGrouped ? metric.want : null,
     groupsMax: isGrouped ? Math.floor(SERIES_POINTS_MAX / Math.max(1, labelsMs.length)) : 1,
+    ...(metric.value === null ? { eventsOnly: "all" } : {}),
     ...(fitsRollups ? {} : { rows: groupingOf(filter, by, metric) }),
   };
   return { ok: true, plan: { rollup, metric, granularity, timeZone, by, labelsMs } };

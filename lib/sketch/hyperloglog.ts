@@ -14,7 +14,8 @@
  *     +------------+---------+--------+-----------+------------------------------------------+
  *
  * There are many thousands of these at once, one or two to a rollup cell, most of them with a few
- * users: an empty one holds no table, the first table has 8 places.
+ * users: an empty one holds no table, the first table has 8 places. What was decoded, and what is
+ * only to be read, is packed: its hashes without the empty places of a table, until one is added.
  */
 import {
   areRegistersSound,
@@ -26,6 +27,14 @@ import {
   registerOf,
   REGISTERS,
 } from "./hyperloglog_registers.ts";
+import {
+  areDifferent,
+  keepTable,
+  moveTo,
+  packTable,
+  slotsFor,
+  takeTable,
+} from "./hyperloglog_hashes.ts";
 import { SketchError } from "./sketch_error.ts";
 
 /** As many different hashes are kept and counted exactly. */
@@ -35,7 +44,6 @@ const VERSION = 1;
 const FORM_SPARSE = 0;
 const FORM_DENSE = 1;
 const HEADER_BYTES = 8;
-const TABLE_SLOTS_MIN = 8;
 /** Memory of this object without its arrays, and of a typed array without its content. */
 const OBJECT_BYTES = 64;
 const ARRAY_BYTES = 120;
@@ -51,7 +59,9 @@ const SPARE_MAX = 16;
 /** A count of distinct 64-bit hashes; see the module's comment. */
 export class HyperLogLog {
   /** Sparse: pairs of lo, hi by open addressing; 0, 0 is an empty place. */
-  #table: Int32Array | null = null;
+  #table: Int32Array<ArrayBuffer> | null = null;
+  /** Sparse: in place of a table, as many pairs as there are hashes; never changed, so shared. */
+  #packed: Int32Array<ArrayBuffer> | null = null;
   /** Sparse: how many hashes, the one that is 0, 0 included. */
   #count = 0;
   /** Sparse: the hash 0, 0 was added, which the table cannot hold. */
@@ -69,7 +79,8 @@ export class HyperLogLog {
   /** Memory in bytes, about. */
   get byteSize(): number {
     if (this.#registers !== null) return OBJECT_BYTES + ARRAY_BYTES + REGISTERS;
-    return OBJECT_BYTES + (this.#table === null ? 0 : ARRAY_BYTES + this.#table.byteLength);
+    const pairs = this.#pairs;
+    return OBJECT_BYTES + (pairs === null ? 0 : ARRAY_BYTES + pairs.byteLength);
   }
 
   /** Adds one hash, as two unsigned 32-bit words of hash64. */
@@ -103,33 +114,51 @@ export class HyperLogLog {
       return;
     }
     if (other.#hasZero) this.add(0, 0);
-    const table = other.#table;
-    if (table === null) return;
-    if (this.#registers !== null) {
-      raiseByHashes(this.#registers, table);
-      this.#estimate = -1;
-      return;
-    }
-    for (let slot = 0; slot < table.length; slot += 2) {
-      const lo = table[slot];
-      const hi = table[slot + 1];
-      if ((lo | hi) !== 0) this.add(lo, hi);
-    }
+    const pairs = other.#pairs;
+    if (pairs !== null) this.#addPairs(pairs);
   }
 
   /**
-   * A new sketch of everything that was added to any of `parts`. It begins as a copy of the part
-   * that knows most, so that small sets go straight into registers where there are some.
+   * The same of several. Those with registers come first, so that small sets go straight into them;
+   * where there are none, the table is made as large as it may have to be.
    */
-  static union(parts: readonly HyperLogLog[]): HyperLogLog {
-    if (parts.length === 0) return new HyperLogLog();
-    let most = parts[0];
+  mergeAll(parts: readonly HyperLogLog[]): void {
+    let count = this.#count;
     for (const part of parts) {
-      if (most.#registers !== null) break;
-      if (part.#registers !== null || part.#count > most.#count) most = part;
+      if (part.#registers !== null) this.#raise(wordsOf(part.#registers));
+      else count += part.#count;
     }
-    const union = most.clone();
-    for (const part of parts) if (part !== most) union.merge(part);
+    if (this.#registers === null) this.#makeRoom(Math.min(count, SPARSE_MAX));
+    for (const part of parts) if (part.#registers === null) this.merge(part);
+  }
+
+  /** Gives up the memory that only adding needs, for a sketch that is kept to be read. */
+  pack(): void {
+    const table = this.#table;
+    if (table === null) return;
+    const packed = packTable(table, this.#count - (this.#hasZero ? 1 : 0));
+    keepTable(table);
+    this.#table = null;
+    this.#packed = packed;
+  }
+
+  /** A new sketch of everything that was added to any of `parts`. */
+  static union(parts: readonly HyperLogLog[]): HyperLogLog {
+    const union = new HyperLogLog();
+    union.mergeAll(parts);
+    return union;
+  }
+
+  /** The same of encoded sketches. Throws SketchError. */
+  static unionEncoded(parts: readonly Uint8Array[]): HyperLogLog {
+    const union = new HyperLogLog();
+    let count = 0;
+    for (const part of parts) {
+      if (part[1] === FORM_DENSE) union.mergeEncoded(part);
+      else count += checkEncoded(part);
+    }
+    if (union.#registers === null) union.#makeRoom(Math.min(count, SPARSE_MAX));
+    for (const part of parts) if (part[1] !== FORM_DENSE) union.mergeEncoded(part);
     return union;
   }
 
@@ -145,15 +174,18 @@ export class HyperLogLog {
       this.#raise(words);
       return;
     }
-    if (this.#registers === null && this.#table === null && count > 0) this.#makeRoom(count);
+    if (count === 0) return;
+    if (this.#registers === null && this.#pairs === null) this.#makeRoom(count);
     const hashes = encodedHashes(bytes, count);
-    for (let at = 0; at < hashes.length; at += 2) this.add(hashes[at], hashes[at + 1]);
+    if ((hashes[0] | hashes[1]) === 0) this.add(0, 0);
+    this.#addPairs(hashes);
   }
 
   /** An independent copy. */
   clone(): HyperLogLog {
     const copy = new HyperLogLog();
     copy.#table = this.#table?.slice() ?? null;
+    copy.#packed = this.#packed;
     copy.#count = this.#count;
     copy.#hasZero = this.#hasZero;
     copy.#registers = this.#registers === null ? null : copyRegisters(this.#registers);
@@ -162,14 +194,16 @@ export class HyperLogLog {
   }
 
   /**
-   * Gives the registers to the next sketch that needs some; this one is empty from then on. For
+   * Gives its memory to the next sketch that needs some; this one is empty from then on. For
    * sketches that live as long as one answer: left to the garbage collector they are so much memory
    * outside its heap that it has to look through all of it again and again.
    */
   release(): void {
     if (this.#registers !== null && spare.length < SPARE_MAX) spare.push(this.#registers);
+    if (this.#table !== null) keepTable(this.#table);
     this.#registers = null;
     this.#table = null;
+    this.#packed = null;
     this.#count = 0;
     this.#hasZero = false;
   }
@@ -186,22 +220,28 @@ export class HyperLogLog {
     return bytes;
   }
 
-  /** Writes what encode() gives to `bytes`, zeros until now, from `start` on. */
+  /** Writes what encode() gives to `bytes` from `start` on. */
   encodeInto(bytes: Uint8Array, start: number): void {
     const registers = this.#registers;
     bytes[start] = VERSION;
     bytes[start + 1] = registers === null ? FORM_SPARSE : FORM_DENSE;
+    bytes[start + 2] = 0;
+    bytes[start + 3] = 0;
     writeWord(bytes, start + 4, registers === null ? this.#count : REGISTERS);
     if (registers !== null) {
       bytes.set(registers, start + HEADER_BYTES);
       return;
     }
-    // The hash 0, 0 stands first where it was added: these bytes are 0 already.
-    let at = start + HEADER_BYTES + (this.#hasZero ? 8 : 0);
-    const table = this.#table;
-    for (let slot = 0; table !== null && slot < table.length; slot += 2) {
-      const lo = table[slot];
-      const hi = table[slot + 1];
+    let at = start + HEADER_BYTES;
+    if (this.#hasZero) {
+      // The hash 0, 0 stands first where it was added.
+      bytes.fill(0, at, at + 8);
+      at += 8;
+    }
+    const pairs = this.#pairs;
+    for (let place = 0; pairs !== null && place < pairs.length; place += 2) {
+      const lo = pairs[place];
+      const hi = pairs[place + 1];
       if ((lo | hi) === 0) continue;
       writeWord(bytes, at, lo);
       writeWord(bytes, at + 4, hi);
@@ -219,11 +259,20 @@ export class HyperLogLog {
       sketch.#registers = registers;
       return sketch;
     }
-    sketch.mergeEncoded(bytes);
-    if (sketch.#count !== checkEncoded(bytes)) {
-      throw new SketchError("HyperLogLog: a hash stands twice");
-    }
+    const count = checkEncoded(bytes);
+    if (count === 0) return sketch;
+    const hashes = encodedHashes(bytes, count);
+    sketch.#count = count;
+    sketch.#hasZero = (hashes[0] | hashes[1]) === 0;
+    const packed = hashes.slice(sketch.#hasZero ? 2 : 0);
+    if (!areDifferent(packed)) throw new SketchError("HyperLogLog: a hash stands twice");
+    if (packed.length > 0) sketch.#packed = packed;
     return sketch;
+  }
+
+  /** The hashes but 0, 0, with or without empty places. */
+  get #pairs(): Int32Array<ArrayBuffer> | null {
+    return this.#table ?? this.#packed;
   }
 
   #addSparse(lo: number, hi: number): void {
@@ -233,7 +282,7 @@ export class HyperLogLog {
       this.#counted();
       return;
     }
-    const table = this.#table ?? (this.#table = new Int32Array(2 * TABLE_SLOTS_MIN));
+    const table = this.#table ?? this.#open();
     const mask = table.length - 1;
     // The table holds signed words, which the runtime handles faster: compare as such.
     const low = lo | 0;
@@ -251,53 +300,91 @@ export class HyperLogLog {
     this.#counted();
   }
 
+  /** Adds hashes, pairs of lo, hi; 0, 0 is none. As add() does, but for many at once. */
+  #addPairs(pairs: Int32Array): void {
+    let from = 0;
+    while (this.#registers === null && from < pairs.length) {
+      const table = this.#table ?? this.#open();
+      const mask = table.length - 1;
+      const enough = Math.min(SPARSE_MAX, Math.floor(table.length * 3 / 8)) + 1;
+      let count = this.#count;
+      for (; from < pairs.length && count < enough; from += 2) {
+        const low = pairs[from];
+        const high = pairs[from + 1];
+        if ((low | high) === 0) continue;
+        let slot = (low << 1) & mask;
+        while ((table[slot] | table[slot + 1]) !== 0) {
+          if (table[slot] === low && table[slot + 1] === high) break;
+          slot = (slot + 2) & mask;
+        }
+        if ((table[slot] | table[slot + 1]) !== 0) continue;
+        table[slot] = low;
+        table[slot + 1] = high;
+        count++;
+      }
+      this.#count = count;
+      if (count === enough) this.#growOrTurnDense();
+    }
+    if (this.#registers === null || from >= pairs.length) return;
+    raiseByHashes(this.#registers, pairs, from);
+    this.#estimate = -1;
+  }
+
   /** One more hash: turns dense above SPARSE_MAX, keeps at least a quarter of the table empty. */
   #counted(): void {
     this.#count++;
+    this.#growOrTurnDense();
+  }
+
+  #growOrTurnDense(): void {
     if (this.#count > SPARSE_MAX) this.#turnDense();
-    else if (this.#table !== null && this.#count * 8 > this.#table.length * 3) this.#grow();
-  }
-
-  /** A table that so many hashes fit in without growing. */
-  #makeRoom(count: number): void {
-    let slots = TABLE_SLOTS_MIN;
-    while (count * 4 > slots * 3) slots *= 2;
-    this.#table = new Int32Array(2 * slots);
-  }
-
-  #grow(): void {
-    const old = this.#table!;
-    const table = new Int32Array(old.length * 2);
-    const mask = table.length - 1;
-    for (let from = 0; from < old.length; from += 2) {
-      const lo = old[from];
-      const hi = old[from + 1];
-      if ((lo | hi) === 0) continue;
-      let slot = (lo << 1) & mask;
-      while ((table[slot] | table[slot + 1]) !== 0) slot = (slot + 2) & mask;
-      table[slot] = lo;
-      table[slot + 1] = hi;
+    else if (this.#table !== null && this.#count * 8 > this.#table.length * 3) {
+      this.#resize(this.#table.length);
     }
+  }
+
+  /** Makes the table that there is none of. */
+  #open(): Int32Array<ArrayBuffer> {
+    return this.#resize(slotsFor(this.#count));
+  }
+
+  /** Has a table that so many hashes fit in without growing. */
+  #makeRoom(count: number): void {
+    if (count === 0) return;
+    const slots = slotsFor(count);
+    if (this.#table === null || this.#table.length < 2 * slots) this.#resize(slots);
+  }
+
+  /** Moves the hashes to a table of another size. */
+  #resize(slots: number): Int32Array<ArrayBuffer> {
+    const old = this.#pairs;
+    const table = takeTable(slots);
+    if (old !== null) moveTo(table, old);
     this.#table = table;
+    this.#packed = null;
+    return table;
   }
 
   #turnDense(): Uint8Array<ArrayBuffer> {
-    const table = this.#table;
+    const pairs = this.#pairs;
     const registers = spare.pop()?.fill(0) ?? new Uint8Array(REGISTERS);
+    if (this.#hasZero) registers[registerOf(0)] = rankOf(0, 0);
+    if (pairs !== null) raiseByHashes(registers, pairs, 0);
+    if (this.#table !== null) keepTable(this.#table);
     this.#registers = registers;
     this.#table = null;
+    this.#packed = null;
     this.#estimate = -1;
-    if (this.#hasZero) this.add(0, 0);
-    for (let slot = 0; table !== null && slot < table.length; slot += 2) {
-      const lo = table[slot];
-      const hi = table[slot + 1];
-      if ((lo | hi) !== 0) this.add(lo, hi);
-    }
     return registers;
   }
 
   #raise(words: Int32Array): void {
-    raiseRegisters(wordsOf(this.#registers ?? this.#turnDense()), words);
+    if (this.#registers === null && this.#count === 0) {
+      const registers = spare.pop() ?? new Uint8Array(REGISTERS);
+      wordsOf(registers).set(words);
+      this.#registers = registers;
+      this.#table = null;
+    } else raiseRegisters(wordsOf(this.#registers ?? this.#turnDense()), words);
     this.#estimate = -1;
   }
 }

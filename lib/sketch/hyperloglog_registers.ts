@@ -54,9 +54,9 @@ export function raiseRegisters(target: Int32Array, source: Int32Array): void {
   }
 }
 
-/** Raises the registers by a table of hashes, pairs of lo, hi; 0, 0 is an empty place. */
-export function raiseByHashes(registers: Uint8Array, table: Int32Array): void {
-  for (let slot = 0; slot < table.length; slot += 2) {
+/** Raises the registers by hashes from place `from` on, pairs of lo, hi; 0, 0 is none. */
+export function raiseByHashes(registers: Uint8Array, table: Int32Array, from: number): void {
+  for (let slot = from; slot < table.length; slot += 2) {
     const lo = table[slot];
     const hi = table[slot + 1];
     if ((lo | hi) === 0) continue;

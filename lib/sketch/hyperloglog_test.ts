@@ -168,10 +168,10 @@ Deno.test("encodeInto() writes what encode() gives, and nothing beside it", () =
   fc.assert(
     fc.property(hashes, fc.nat(5), (all, start) => {
       const sketch = sketchOf(all);
-      const bytes = new Uint8Array(start + sketch.encodedLength + 3);
+      const bytes = new Uint8Array(start + sketch.encodedLength + 3).fill(255);
       sketch.encodeInto(bytes, start);
-      const expected = [...new Uint8Array(start), ...sketch.encode(), 0, 0, 0];
-      assert.deepEqual([...bytes], expected);
+      const beside = (length: number) => new Array(length).fill(255);
+      assert.deepEqual([...bytes], [...beside(start), ...sketch.encode(), ...beside(3)]);
     }),
     { numRuns: 100 },
   );
@@ -277,15 +277,35 @@ Deno.test("HyperLogLog.union() holds what merging one by one does, and leaves th
   );
 });
 
-Deno.test("encodeInto() writes what encode() gives, at its place alone", () => {
+Deno.test("HyperLogLog.unionEncoded() and mergeAll() hold what merging one by one does", () => {
   fc.assert(
-    fc.property(hashes, fc.nat(20), (all, start) => {
-      const sketch = sketchOf(all);
-      const bytes = new Uint8Array(start + sketch.encodedLength + 3);
-      sketch.encodeInto(bytes, start);
-      assert.deepEqual(bytes.subarray(start, -3), sketch.encode());
-      assert(bytes.subarray(0, start).every((byte) => byte === 0));
-      assert.deepEqual([...bytes.subarray(-3)], [0, 0, 0]);
+    fc.property(hashes, fc.array(hashes, { maxLength: 4 }), (first, lists) => {
+      const parts = lists.map(sketchOf);
+      const whole = contentOf(merged(sketchOf(first), ...parts));
+      const encoded = [first, ...lists].map((list) => sketchOf(list).encode());
+      assert.equal(contentOf(HyperLogLog.unionEncoded(encoded)), whole);
+      const all = sketchOf(first);
+      all.mergeAll(parts);
+      assert.equal(contentOf(all), whole);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+Deno.test("pack() changes nothing but the memory, also when more is added then", () => {
+  fc.assert(
+    fc.property(hashes, hashes, (before, after) => {
+      const [plain, packed] = [sketchOf(before), sketchOf(before)];
+      packed.pack();
+      assert.equal(contentOf(packed), contentOf(plain));
+      assert(packed.byteSize <= plain.byteSize);
+      const copy = packed.clone();
+      for (const sketch of [plain, packed]) for (const [lo, hi] of after) sketch.add(lo, hi);
+      assert.equal(contentOf(packed), contentOf(plain));
+      assert.equal(contentOf(copy), contentOf(sketchOf(before)), "the copy is as it was");
+      const decoded = HyperLogLog.decode(sketchOf(before).encode());
+      decoded.merge(sketchOf(after));
+      assert.equal(contentOf(decoded), contentOf(plain));
     }),
     { numRuns: 100 },
   );
