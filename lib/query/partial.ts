@@ -239,14 +239,11 @@ export class MergedRollup {
     this.#sources = partials.map((partial) => this.#addCounts(partial));
   }
 
-  /** The numbers of a group by bucket, to be read only; null for a group that is not there. */
-  counts(group: string): CountTable | null {
+  /** Numbers of a group by bucket, to be read only; null for a group that is not there. */
+  column(group: string, name: keyof CountTable): Float64Array | null {
     const index = this.#indexOf.get(group);
     if (index === undefined) return null;
-    const part = (column: Float64Array) =>
-      column.subarray(index * this.buckets, (index + 1) * this.buckets);
-    const { events, amountCount, amountSum } = this.#table;
-    return { events: part(events), amountCount: part(amountCount), amountSum: part(amountSum) };
+    return this.#table[name].subarray(index * this.buckets, (index + 1) * this.buckets);
   }
 
   /** Events of a group in a bucket; 0 for a group that is not there. */

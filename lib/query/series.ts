@@ -94,9 +94,8 @@ function readMetric(
   group: string,
   buckets: number,
 ): MetricValues {
-  const counts = merged.counts(group);
-  if (counts === null) return { values: new Float64Array(buckets), accuracy: EXACT };
-  const { events, amountCount, amountSum } = counts;
+  const events = merged.column(group, "events");
+  if (events === null) return { values: new Float64Array(buckets), accuracy: EXACT };
   switch (metric.kind) {
     case "events":
       return { values: events, accuracy: EXACT };
@@ -105,9 +104,10 @@ function readMetric(
     case "sessions":
       return distinctValues(buckets, (bucket) => merged.sessions(group, bucket));
     case "sum":
-      return { values: amountSum.map(finite), accuracy: EXACT };
+      return { values: merged.column(group, "amountSum")!.map(finite), accuracy: EXACT };
     case "average": {
-      const values = amountCount.map((count, bucket) =>
+      const amountSum = merged.column(group, "amountSum")!;
+      const values = merged.column(group, "amountCount")!.map((count, bucket) =>
         count === 0 ? 0 : finite(amountSum[bucket] / count)
       );
       return { values, accuracy: EXACT };
@@ -118,6 +118,7 @@ function readMetric(
       return { values, accuracy: users.accuracy };
     }
     default: {
+      const amountCount = merged.column(group, "amountCount")!;
       const values = amountCount.map((count, bucket) => {
         const amounts = count === 0 ? null : merged.amounts(group, bucket);
         return amounts === null ? 0 : amountValue(metric, amounts);

@@ -12,19 +12,19 @@ import { timestampJson } from "./proto_json.ts";
 const DAY_MS = 86_400_000;
 /** As many bytes are written at once; the last of a piece may overwrite what lies beyond it. */
 const WORD_BYTES = 4;
+/** Longest form of a UTF-16 code unit. */
+const UTF8_BYTES_MAX = 3;
 const encoder = new TextEncoder();
 
 /** Text that is written again and again, four bytes at a time. */
 interface Piece {
-  /** Its bytes as little endian words; the last one filled up with zeros. */
-  readonly words: Int32Array;
+  /** Bytes, its own from `start` on; WORD_BYTES more than there is text. */
+  readonly source: DataView;
+  readonly start: number;
   readonly length: number;
 }
 
-const POINT = pieceOf(`,{"timestamp":"`);
-const ZONE = pieceOf("Z");
-const VALUE = pieceOf(`","value":`);
-const END = pieceOf("]}");
+const [POINT, ZONE, VALUE, END] = piecesOf([`,{"timestamp":"`, "Z", `","value":`, "]}"]);
 const COLON = 0x3a;
 const DIGIT_0 = 0x30;
 /** Longest text of a finite number, and of the date and the time of a timestamp, bytes. */
@@ -39,7 +39,9 @@ const DIGITWISE_MAX = 2 ** 31;
 /** The same as JSON.stringify() of the answer with its points, but that `series` stands last. */
 export function seriesBytes({ head, labelsMs, groups }: SeriesAnswer): Uint8Array<ArrayBuffer> {
   const start = encoder.encode(`${JSON.stringify(head).slice(0, -1)},"series":[`);
-  const labels = groups.map((group) => pieceOf(`,"labels":${JSON.stringify(group.labels)}}`));
+  const labels = piecesOf(
+    groups.map((group) => `,"labels":${JSON.stringify(group.labels)}}`),
+  );
   const pointsBytes = labels.reduce(
     (sum, { length }) => sum + labelsMs.length * (POINT_BYTES_MAX + length),
     0,
@@ -91,15 +93,24 @@ function writePoints(
   return at;
 }
 
-function pieceOf(text: string): Piece {
-  const bytes = encoder.encode(text);
-  const words = new Int32Array(Math.ceil(bytes.length / WORD_BYTES));
-  new Uint8Array(words.buffer).set(bytes);
-  return { words, length: bytes.length };
+/** One array for all: twenty groups would have as many, each more memory than its text. */
+function piecesOf(texts: readonly string[]): Piece[] {
+  const bytesMax = texts.reduce((sum, { length }) => sum + UTF8_BYTES_MAX * length, WORD_BYTES);
+  const bytes = new Uint8Array(bytesMax);
+  const source = new DataView(bytes.buffer);
+  let start = 0;
+  return texts.map((text) => {
+    const { written: length } = encoder.encodeInto(text, bytes.subarray(start));
+    const piece = { source, start, length };
+    start += length;
+    return piece;
+  });
 }
 
-function writePiece(view: DataView, at: number, { words, length }: Piece): number {
-  for (let i = 0; i < words.length; i++) view.setInt32(at + WORD_BYTES * i, words[i], true);
+function writePiece(view: DataView, at: number, { source, start, length }: Piece): number {
+  for (let i = 0; i < length; i += WORD_BYTES) {
+    view.setInt32(at + i, source.getInt32(start + i));
+  }
   return at + length;
 }
 

@@ -96,6 +96,8 @@ type Ask = AskRollups | AskUser | AskRows;
 
 interface Waiting {
   readonly ask: Ask;
+  /** When it is given up, by performance.now(); Infinity = by its signal. */
+  readonly untilMs: number;
   readonly resolve: (answer: FromShard) => void;
   readonly reject: (error: Error) => void;
   /** Ends what watches over the time. */
@@ -167,7 +169,10 @@ export class ShardPool {
 
   /** Resolves when every shard has opened its partitions; rejects with why one could not. */
   async start(): Promise<void> {
-    this.#watch = setInterval(() => this.#checkHeartbeats(), HEARTBEAT_MS);
+    this.#watch = setInterval(() => {
+      this.#checkHeartbeats();
+      this.#giveUpOverdue();
+    }, HEARTBEAT_MS);
     await Promise.all(this.#slots.map((slot) => this.#spawn(slot, true)));
   }
 
@@ -285,31 +290,23 @@ export class ShardPool {
     return partitionNumbers(partitions).filter((partition) => !answered.includes(partition));
   }
 
-  /** @param signal ends the waiting in place of QUERY_MS_MAX */
+  /** @param signal ends the waiting in place of QUERY_MS_MAX, which is told within HEARTBEAT_MS */
   #ask(slot: Slot, ask: Ask, signal?: AbortSignal): Promise<FromShard> {
     if (slot.lost) throw new StoreError("RTA_STORE_UNAVAILABLE", "the process is about to end");
     if (slot.waiting.size >= QUERIES_WAITING_MAX) {
       throw new StoreError("RTA_STORE_UNAVAILABLE", "too many questions are waiting for a shard");
     }
     return new Promise((resolve, reject) => {
-      const giveUp = (error: Error) => {
-        slot.waiting.delete(ask.id);
-        stopWaiting();
-        reject(error);
-      };
-      const timer = signal !== undefined ? undefined : setTimeout(() => {
-        giveUp(new StoreError("RTA_STORE_UNAVAILABLE", `no answer within ${QUERY_MS_MAX} ms`));
-      }, QUERY_MS_MAX);
       const cancel = () => {
+        slot.waiting.delete(ask.id);
         if (slot.ready) this.#send(slot, { kind: "cancel", id: ask.id });
-        giveUp(signal!.reason);
+        stopWaiting();
+        reject(signal!.reason);
       };
       signal?.addEventListener("abort", cancel);
-      const stopWaiting = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", cancel);
-      };
-      slot.waiting.set(ask.id, { ask, resolve, reject, stopWaiting });
+      const stopWaiting = () => signal?.removeEventListener("abort", cancel);
+      const untilMs = signal === undefined ? performance.now() + QUERY_MS_MAX : Infinity;
+      slot.waiting.set(ask.id, { ask, untilMs, resolve, reject, stopWaiting });
       if (slot.ready) this.#send(slot, ask);
     });
   }
@@ -460,6 +457,18 @@ export class ShardPool {
     while (slot.worker === worker) {
       await reader.waitReadable();
       dealFrames(reader, slot.index, this.#options);
+    }
+  }
+
+  /** One look at all of them now and then: a timer for each cost more than sending it. */
+  #giveUpOverdue(): void {
+    const nowMs = performance.now();
+    for (const { waiting } of this.#slots) {
+      for (const [id, { untilMs, reject }] of waiting) {
+        if (untilMs > nowMs) continue;
+        waiting.delete(id);
+        reject(new StoreError("RTA_STORE_UNAVAILABLE", `no answer within ${QUERY_MS_MAX} ms`));
+      }
     }
   }
 
