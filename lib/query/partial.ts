@@ -228,7 +228,7 @@ export class MergedRollup {
 
   constructor(partials: readonly RollupPartial[]) {
     this.buckets = partials.reduce((most, partial) => Math.max(most, partial.buckets), 0);
-    this.groups = [...new Set(partials.flatMap((partial) => partial.groups))].sort();
+    this.groups = groupsOf(partials);
     this.#indexOf = new Map(this.groups.map((name, index) => [name, index]));
     this.completeUntilMs = partials.reduce(
       (least, p) => Math.min(least, p.completeUntilMs),
@@ -464,6 +464,15 @@ function packSketches(
     else bytes.set(sketch, start);
   }
   return { ends: ends.slice(0, last.place + 1), bytes };
+}
+
+/** The groups of all, in code unit order; mostly all have the same. */
+function groupsOf(partials: readonly RollupPartial[]): readonly string[] {
+  const [{ groups }, ...others] = partials.length > 0 ? partials : [{ groups: [] }];
+  const areSame = others.every((other) =>
+    other.groups.length === groups.length && other.groups.every((name, i) => name === groups[i])
+  );
+  return areSame ? groups : [...new Set(partials.flatMap((partial) => partial.groups))].sort();
 }
 
 function unionOf(encoded: readonly Uint8Array[]): HyperLogLog | undefined {

@@ -26,7 +26,11 @@ interface Piece {
 
 const [POINT, ZONE, VALUE, END] = piecesOf([`,{"timestamp":"`, "Z", `","value":`, "]}"]);
 const COLON = 0x3a;
+const HYPHEN = 0x2d;
+const LETTER_T = 0x54;
 const DIGIT_0 = 0x30;
+/** Later years have a sign and six digits. */
+const YEAR_MAX = 9999;
 /** Longest text of a finite number, and of the date and the time of a timestamp, bytes. */
 const NUMBER_BYTES_MAX = 25;
 const DATE_BYTES_MAX = 14;
@@ -80,9 +84,7 @@ function writePoints(
     } else {
       day = labelDay;
       dateAt = at;
-      const text = timestampJson(day * DAY_MS);
-      dateBytes = text.indexOf("T") + 1;
-      writeText(view, at, text);
+      dateBytes = writeDate(view, at, day * DAY_MS) - at;
     }
     at += dateBytes;
     at = writeTime(view, at, labelMs - day * DAY_MS);
@@ -112,6 +114,25 @@ function writePiece(view: DataView, at: number, { source, start, length }: Piece
     view.setInt32(at + i, source.getInt32(start + i));
   }
   return at + length;
+}
+
+/** The date of a day as `2026-01-01T`. */
+function writeDate(view: DataView, at: number, dayMs: number): number {
+  const date = new Date(dayMs);
+  const year = date.getUTCFullYear();
+  if (!(year >= 0 && year <= YEAR_MAX)) {
+    const text = timestampJson(dayMs);
+    return writeText(view, at, text.slice(0, text.indexOf("T") + 1));
+  }
+  const century = Math.floor(year / 100);
+  writeTwoDigits(view, at, century);
+  writeTwoDigits(view, at + 2, year - 100 * century);
+  view.setUint8(at + 4, HYPHEN);
+  writeTwoDigits(view, at + 5, date.getUTCMonth() + 1);
+  view.setUint8(at + 7, HYPHEN);
+  writeTwoDigits(view, at + 8, date.getUTCDate());
+  view.setUint8(at + 10, LETTER_T);
+  return at + 11;
 }
 
 /** The time of a day as `05:00:00Z`, with a fraction only where there is one. */
