@@ -309,12 +309,12 @@ function planBucketsOf(
     return { ok: false, refusal: refuseGranularity(granularity, toMs - fromMs) };
   }
   const buckets = Math.max(0, starts.length - 1);
-  const boundsMs = Float64Array.from(starts);
+  const boundsMs = new Float64Array(starts);
+  const labelsMs = boundsMs.slice(0, buckets);
   if (buckets > 0) {
     boundsMs[0] = fromMs;
     boundsMs[buckets] = toMs;
   }
-  const labelsMs = Float64Array.from(starts.slice(0, buckets));
   return { ok: true, plan: { boundsMs, labelsMs, timeZone } };
 }
 

@@ -29,6 +29,13 @@ const UTC = "UTC";
 /** Widths a time series can have. */
 export type Granularity = "minute" | "hour" | "day" | "week" | "month";
 
+/** Granularities whose buckets all have one width in UTC, and begin at whole multiples of it. */
+const UTC_WIDTHS_MS: ReadonlyMap<Granularity, number> = new Map([
+  ["minute", MINUTE_MS],
+  ["hour", HOUR_MS],
+  ["day", DAY_MS],
+]);
+
 /** A span with one UTC offset, [startMs, endMs). */
 interface OffsetSpan {
   readonly startMs: number;
@@ -64,12 +71,28 @@ export function bucketStarts(
   bucketsMax: number,
 ): number[] {
   if (fromMs >= toMs) return [];
+  const widthMs = timeZone === UTC ? UTC_WIDTHS_MS.get(granularity) : undefined;
+  if (widthMs !== undefined) return evenStarts(widthMs, fromMs, toMs, bucketsMax);
   const boundary = new BoundaryFinder(timeZone, granularity, fromMs, toMs);
   const starts = [boundary.startOf(fromMs)];
   for (let at = starts[0]; at < toMs && starts.length <= bucketsMax;) {
     at = boundary.after(at);
     starts.push(at);
   }
+  return starts;
+}
+
+/** The same of buckets of one width; a list that grew number by number was most of a plan's garbage. */
+function evenStarts(
+  widthMs: number,
+  fromMs: number,
+  toMs: number,
+  bucketsMax: number,
+): number[] {
+  const firstMs = floorTo(fromMs, widthMs);
+  const buckets = Math.min(Math.ceil((toMs - firstMs) / widthMs), bucketsMax);
+  const starts = new Array<number>(buckets + 1);
+  for (let i = 0; i <= buckets; i++) starts[i] = firstMs + i * widthMs;
   return starts;
 }
 

@@ -205,3 +205,19 @@ Deno.test("timeZoneName() takes IANA names in any case and nothing else", () => 
     assert.equal(timeZoneName(name), null, name);
   }
 });
+
+Deno.test("bucketStarts() gives the same in UTC as in a zone that never differs from it", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom<Granularity>("minute", "hour", "day", "week", "month"),
+      fc.integer({ min: -100_000_000, max: 2_000_000_000_000 }),
+      fc.oneof(fc.nat(10_000), fc.nat(200_000_000)),
+      fc.oneof(fc.nat(100), fc.constant(Infinity)),
+      (granularity, fromMs, lengthMs, bucketsMax) => {
+        const range = [granularity, fromMs, fromMs + lengthMs, bucketsMax] as const;
+        assert.deepEqual(bucketStarts("UTC", ...range), bucketStarts("Etc/GMT", ...range));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
