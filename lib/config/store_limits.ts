@@ -12,8 +12,8 @@ export const STORE_LOCK_MS_MAX = 500;
 export const PROPERTY_COLUMNS_MAX = 16;
 /** Those asked for most lately that stay when it is opened again. */
 export const PROPERTY_COLUMNS_KEPT = 8;
-/** A column that was not asked for this long does not follow the rows until it is again, ms. */
-export const PROPERTY_COLUMN_IDLE_MS = 3_600_000;
+/** What is made of rows does not follow them when nobody has asked for it for so long, ms. */
+export const SIDE_IDLE_MS = 3_600_000;
 /** Longest text of a value in such a column, bytes of JSON. */
 export const PROPERTY_TEXT_BYTES_MAX = 1_000;
 /** Average of a run of rows, above which a property is not worth a column, bytes a row. */

@@ -9,10 +9,10 @@ import {
   PROPERTY_TEXT_BYTES_MAX,
 } from "../../lib/config/store_limits.ts";
 import { subjectNamed } from "../../lib/query/filter/parse_filter.ts";
-import { openDuckdbPartition } from "../../lib/store/duckdb/mod.ts";
 import { native } from "../../lib/store/duckdb/native.ts";
 import { readStream } from "../../lib/store/duckdb/read_stream.ts";
 import type { GroupScan, PartitionStore } from "../../lib/store/event_store.ts";
+import { openWithRuns, RUN_ROWS, testInFolder } from "../support/side_file_scene.ts";
 import type { StoreTest } from "./event_store_contract.ts";
 import { eventStoreGroupTests } from "./event_store_groups.ts";
 import { eventStorePeriodTests } from "./event_store_periods.ts";
@@ -20,27 +20,11 @@ import { BASE_MS, commitOf, testRow, TestSeries } from "./event_store_rows.ts";
 import { eventStoreScanTests } from "./event_store_scans.ts";
 
 const NEVER = new AbortController().signal;
-/** Of no use to DuckDB's vectors and row groups, so that they lie askew. */
-const RUN_ROWS = 37;
 /** More than any test here has runs to make. */
 const TURNS = 60;
 const FILE = "events-000.duckdb.properties";
 
-function test(what: string, body: (folder: string) => Promise<void>): void {
-  Deno.test(`property columns: ${what}`, async () => {
-    const folder = await Deno.makeTempDir();
-    try {
-      await body(folder);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  });
-}
-
-function open(folder: string, told: string[] = [], runRows = RUN_ROWS): Promise<PartitionStore> {
-  const warn = (message: string) => told.push(message);
-  return openDuckdbPartition({ folder, partition: 0, memoryLimitMb: 64, runRows, warn });
-}
+const test = testInFolder("property columns");
 
 /** What of the contract there may be columns in. */
 const WITH_PROPERTIES = /as plain code would|labels the rows|keeps to range/;
@@ -49,7 +33,7 @@ const WITH_PROPERTIES = /as plain code would|labels the rows|keeps to range/;
 const contractTest = (keys: readonly string[], rows: number): StoreTest => (what, body) => {
   if (!WITH_PROPERTIES.test(what)) return;
   test(what, async (folder) => {
-    await body({ open: () => open(folder), remove: () => Promise.resolve() });
+    await body({ open: () => openWithRuns(folder), remove: () => Promise.resolve() });
     if (!what.includes("as plain code would")) return;
     const ends = await columnEnds(folder);
     for (const key of keys) assert.ok(ends.get(key)! >= rows, `${key} of ${[...ends]}`);
@@ -62,48 +46,48 @@ eventStoreGroupTests(contractTest(keys, 296));
 eventStorePeriodTests(contractTest(["r"], RUN_ROWS));
 
 test("a long text ends them where it is, and answers go on", async (folder) => {
-  const store = await open(folder);
+  const store = await openWithRuns(folder);
   await commitTexts(store, (i) => ({ page: i % 3, long: i === 100 ? "x".repeat(1_200) : "y" }));
   const ends = await untilEnds(store, folder, ["page", "long"], { page: 185, long: 74 });
   assert.deepEqual([...ends.keys()].sort(), ["long", "page"]);
 });
 
 test("texts that are long on average are not kept", async (folder) => {
-  const store = await open(folder);
+  const store = await openWithRuns(folder);
   await commitTexts(store, (i) => ({ page: i % 3, url: `${i}`.repeat(60) }));
   await untilEnds(store, folder, ["page", "url"], { page: 185 });
 });
 
 test("the longest text there may be is kept", async (folder) => {
-  const store = await open(folder);
+  const store = await openWithRuns(folder);
   const long = "x".repeat(PROPERTY_TEXT_BYTES_MAX - 2);
   await commitTexts(store, (i) => ({ page: i % 3, long: i % 37 === 0 ? long : "y" }));
   await untilEnds(store, folder, ["long"], { long: 185 });
 });
 
 test("there are so many and no more, of which those asked for last stay", async (folder) => {
-  const store = await open(folder);
+  const store = await openWithRuns(folder);
   const names = Array.from({ length: PROPERTY_COLUMNS_MAX + 2 }, (_, i) => `p${i}`);
   await commitTexts(store, (i) => Object.fromEntries(names.map((name) => [name, i % 3])));
   const first = names.slice(0, PROPERTY_COLUMNS_MAX);
   const all = Object.fromEntries(first.map((name) => [name, 185]));
   await untilEnds(store, folder, names, all);
-  const again = await open(folder);
+  const again = await openWithRuns(folder);
   await again.close();
   // Opened by the first who asks for one.
   assert.equal((await columnEnds(folder)).size, PROPERTY_COLUMNS_MAX);
-  const third = await open(folder);
+  const third = await openWithRuns(folder);
   assert.equal(await countOf(third, first.at(-1)!, "1"), 67);
   await third.close();
   assert.equal((await columnEnds(folder)).size, PROPERTY_COLUMNS_KEPT);
 });
 
 test("new rows and another start follow", async (folder) => {
-  const store = await open(folder);
+  const store = await openWithRuns(folder);
   const series = new TestSeries();
   await commitTexts(store, (i) => ({ page: i % 3 }), series);
   await untilEnds(store, folder, ["page"], { page: 185 });
-  const again = await open(folder);
+  const again = await openWithRuns(folder);
   assert.equal(await countOf(again, "page", "1"), 67);
   await commitTexts(again, (i) => ({ page: i % 3 }), series, 200);
   assert.equal(await countOf(again, "page", "1"), 134);
@@ -112,10 +96,10 @@ test("new rows and another start follow", async (folder) => {
 
 test("they are made anew when their file is lost, broken or of other rows", async (folder) => {
   const others = `${folder}/others`;
-  const other = await open(others);
+  const other = await openWithRuns(others);
   await commitTexts(other, (i) => ({ page: `other ${i % 3}` }), new TestSeries(), 0, 5);
   await untilEnds(other, others, ["page"], { page: 185 });
-  const store = await open(folder);
+  const store = await openWithRuns(folder);
   await commitTexts(store, (i) => ({ page: i % 3 }));
   await untilEnds(store, folder, ["page"], { page: 185 });
   const file = `${folder}/${FILE}`;
@@ -129,7 +113,7 @@ test("they are made anew when their file is lost, broken or of other rows", asyn
   for (const { spoil, tells } of spoils) {
     await spoil();
     const told: string[] = [];
-    const again = await open(folder, told);
+    const again = await openWithRuns(folder, told);
     assert.equal(await countOf(again, "page", "1"), 67);
     await untilEnds(again, folder, ["page"], { page: 185 });
     assert.deepEqual(told, tells);
@@ -140,7 +124,7 @@ test("answers do without them, and say so, when they can't be opened", async (fo
   // A folder with something in it, where the file belongs.
   await Deno.mkdir(`${folder}/${FILE}/sub`, { recursive: true });
   const told: string[] = [];
-  const store = await open(folder, told);
+  const store = await openWithRuns(folder, told);
   await commitTexts(store, (i) => ({ page: i % 3 }));
   for (let asked = 0; asked < 3; asked++) assert.equal(await countOf(store, "page", "1"), 67);
   await store.close();

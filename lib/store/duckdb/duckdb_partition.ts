@@ -32,11 +32,11 @@ import { rowsNotKept, StoreError } from "../event_store.ts";
 import type { CopiedRows, CopyWindow, LineWindow, RowLines } from "../row_window.ts";
 import type { FoundUser, UserSearch } from "../../query/user/user_search.ts";
 import type { SessionPartChunk } from "../../query/user/session_part.ts";
+import { fitsBlocks } from "./block_scan.ts";
 import { isInvalidated, isOutOfMemory, toStoreError } from "./duckdb_error.ts";
 import { DuckdbFile, sizeOf } from "./duckdb_file.ts";
 import { type DuckdbSettings, WAL_BYTES_MAX, WAL_BYTES_SCANNED_MAX } from "./duckdb_settings.ts";
 import { readTypeNames, type TypeNames } from "./filter_sql.ts";
-import type { ColumnKeeper } from "./event_source.ts";
 import { HeavyScans } from "./heavy_scans.ts";
 import { interruptedBy } from "./interrupted_by.ts";
 import { MemoryTrim, SMALL_COMMIT_ROWS } from "./memory_trim.ts";
@@ -49,7 +49,6 @@ import { readKnownKeys, readUserIds, scannedKeys, scanRows } from "./row_scan.ts
 import { writeCommit } from "./write_commit.ts";
 import { copyRows, copyWhatFits, readLines, readRowsEnd } from "./row_windows.ts";
 import { periodKeys, readUserPeriods } from "./user_periods.ts";
-import type { WriteTurn } from "./side_file.ts";
 import { SideFiles } from "./side_files.ts";
 import * as users from "./user_reads.ts";
 
@@ -87,8 +86,11 @@ export class DuckdbPartition implements PartitionStore {
     this.#file = file;
     this.#nextDelta = nextDelta;
     this.#nextSeq = nextSeq;
-    const write: WriteTurn = (work) => this.#writeSides(work);
-    this.#sides = new SideFiles(file.path, settings.sides, write, () => this.#trim.soon());
+    this.#sides = new SideFiles(file.path, settings.sides, {
+      read: (work) => this.#read("read blocks", work),
+      write: (work) => this.#writeSides(work),
+      made: () => this.#trim.soon(),
+    });
   }
 
   static async open(
@@ -149,13 +151,15 @@ export class DuckdbPartition implements PartitionStore {
     return this.#readRows("rowsInRange", (c) => queries.readRowsInRange(c, fromMs, toMs, series));
   }
 
-  scanRows(
+  async scanRows(
     scan: RowScan,
     onRows: (rows: ScannedRows) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    return this.#scanEvents("scanRows", scannedKeys(scan), onRows, signal, (c, columns, give) => {
-      return scanRows(c, scan, columns, give);
+    const keys = scannedKeys(scan);
+    if (this.keepsRows && fitsBlocks(scan)) await this.#sides.askBlocks(this.#nextSeq);
+    await this.#scanEvents("scanRows", keys, onRows, signal, (c, sides, give) => {
+      return scanRows(c, scan, sides, give, signal);
     });
   }
 
@@ -165,7 +169,7 @@ export class DuckdbPartition implements PartitionStore {
     signal: AbortSignal,
   ): Promise<void> {
     const keys = periodKeys(query);
-    return this.#scanEvents("userPeriods", keys, onUsers, signal, (c, columns, give) => {
+    return this.#scanEvents("userPeriods", keys, onUsers, signal, (c, { columns }, give) => {
       return readUserPeriods(c, query, columns, give);
     });
   }
@@ -175,15 +179,10 @@ export class DuckdbPartition implements PartitionStore {
     onGroups: (groups: GroupedRows) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    return this.#scanEvents(
-      "groupRows",
-      groupedKeys(scan),
-      onGroups,
-      signal,
-      (c, columns, give) => {
-        return readGroups(c, scan, columns, give);
-      },
-    );
+    const keys = groupedKeys(scan);
+    return this.#scanEvents("groupRows", keys, onGroups, signal, (c, { columns }, give) => {
+      return readGroups(c, scan, columns, give);
+    });
   }
 
   knownKeys(query: KeyQuery, signal: AbortSignal): Promise<string[]> {
@@ -438,16 +437,15 @@ export class DuckdbPartition implements PartitionStore {
     keys: ReadonlySet<string>,
     onPiece: (piece: T) => void,
     signal: AbortSignal,
-    read: (connection: Connection, columns: ColumnKeeper, give: typeof onPiece) => Promise<void>,
+    read: (connection: Connection, sides: SideFiles, give: typeof onPiece) => Promise<void>,
   ): Promise<void> {
-    const { columns } = this.#sides;
     if (keys.size > 0 && this.keepsRows) await this.#sides.askColumns(keys, this.#nextSeq);
     let hasBegun = false;
     const give = (piece: T) => {
       hasBegun = true;
       onPiece(piece);
     };
-    await this.#scan(doing, (c) => read(c, columns, give), signal, () => !hasBegun);
+    await this.#scan(doing, (c) => read(c, this.#sides, give), signal, () => !hasBegun);
   }
 
   /** A read that may take long, and ends when the signal is aborted. */

@@ -10,11 +10,11 @@
  */
 
 import {
-  PROPERTY_COLUMN_IDLE_MS,
   PROPERTY_COLUMNS_KEPT,
   PROPERTY_COLUMNS_MAX,
   PROPERTY_ROW_BYTES_MAX,
   PROPERTY_TEXT_BYTES_MAX,
+  SIDE_IDLE_MS,
 } from "../../config/store_limits.ts";
 import { isOutOfMemory } from "./duckdb_error.ts";
 import {
@@ -161,7 +161,7 @@ export class PropertyColumns extends SideFile implements ColumnKeeper {
 
   /** Columns that lack the same run, those that have least first; idle ones stay as they are. */
   #nextPass(toSeq: number): Column[] {
-    const sinceMs = Date.now() - PROPERTY_COLUMN_IDLE_MS;
+    const sinceMs = Date.now() - SIDE_IDLE_MS;
     const lacking = [...this.#columns.values()].filter((column) =>
       column.askedAtMs >= sinceMs && !column.isEnded && column.endSeq + this.runRows <= toSeq
     );
@@ -171,7 +171,7 @@ export class PropertyColumns extends SideFile implements ColumnKeeper {
 
   #unsaved(): Column[] {
     return [...this.#columns.values()].filter(({ isMade, askedAtMs, savedAtMs }) =>
-      isMade && askedAtMs - savedAtMs > PROPERTY_COLUMN_IDLE_MS
+      isMade && askedAtMs - savedAtMs > SIDE_IDLE_MS
     );
   }
 

@@ -3,7 +3,9 @@
 import type { Filter } from "../../query/filter/filter.ts";
 import { StoreError } from "../event_store.ts";
 import type { KeyQuery, RowColumn, RowLabel, RowScan, ScannedRows } from "../event_store.ts";
+import { fitsBlocks, scanBlocks } from "./block_scan.ts";
 import { readChunksInPlace } from "./chunks_in_place.ts";
+import type { EventBlocks } from "./event_blocks.ts";
 import { type ColumnKeeper, eventSource, eventsWithProperties, keysOf } from "./event_source.ts";
 import {
   aroundSeries,
@@ -16,7 +18,7 @@ import {
 } from "./filter_sql.ts";
 import type { Connection, Value } from "./native.ts";
 import { OF_JSON, type PropertySql } from "./property_sql.ts";
-import { readStream } from "./read_stream.ts";
+import { integer, readStream } from "./read_stream.ts";
 import { picksRows, RowReader } from "./row_reader.ts";
 import { valueSql } from "./subject_texts.ts";
 import { masksByType, typesWithBits } from "./type_masks.ts";
@@ -34,18 +36,28 @@ export function scannedKeys({ filter, matches, values, label }: RowScan): Set<st
   return keysOf([filter, ...matches, label?.of ?? null], [...values, label?.subject ?? null]);
 }
 
+/** What there is of rows in files beside them. */
+export interface ScanSides {
+  readonly columns: ColumnKeeper;
+  readonly blocks: EventBlocks;
+}
+
 /** Calls `onRows` for each chunk of the rows that the scan names. */
 export async function scanRows(
   connection: Connection,
   scan: RowScan,
-  columns: ColumnKeeper,
+  { columns, blocks }: ScanSides,
   onRows: (rows: ScannedRows) => void,
+  signal: AbortSignal,
 ): Promise<void> {
   const all = await readTypeNames(connection, scan.project);
   const bits = masksByType(scan.matches, all);
   const types = bits === null || scan.keepsUnmatched ? all : typesWithBits(bits, all);
   if (types.size === 0) return;
   const picks = bits !== null && picksRows(scan);
+  const fromSeq = bits !== null && fitsBlocks(scan)
+    ? await scanBlocks(blocks, scan, { bits, types: all }, onRows, signal)
+    : 0;
   const source = await eventSource(connection, { ...scan, keys: scannedKeys(scan) }, columns);
   const { table, properties, isJoined } = source;
   const bound: Value[] = [];
@@ -59,6 +71,7 @@ export async function scanRows(
   const where = [
     rangeSql(scan, types, bound, picks ? aroundSeries(types) : undefined),
     ...onlySql(scan, masks, sqlOf, bound),
+    ...fromSeq === 0 ? [] : [`seq >= ${integer(fromSeq)}`],
   ];
   const rest = `FROM ${table} WHERE ${where.join(" AND ")}`;
   const reader = new RowReader(scan, { bits, picks, types: all, isJoined });

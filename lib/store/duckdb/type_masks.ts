@@ -32,7 +32,8 @@ export function bitsOf(series: Int32Array, masks: Int32Array): Int32Array {
   return bits;
 }
 
-function isOfTypeAlone(filter: Filter): boolean {
+/** Whether a filter looks at nothing else. */
+export function isOfTypeAlone(filter: Filter): boolean {
   if ("filters" in filter) return filter.filters.every(isOfTypeAlone);
   return filter.subject.kind === "field" && filter.subject.name === "type";
 }
