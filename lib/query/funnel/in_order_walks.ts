@@ -23,11 +23,12 @@
  * The first event that gets to a step further than all before it ends the attempt that counts; what
  * is kept for the steps before begins and ends as late as can be, which is what the definition asks.
  *
- * All numbers of all users lie in one Float64Array, `memory`:
+ * Two Float64Arrays have the numbers of all users. `heads` has what every row asks for, so that most
+ * rows touch 32 bytes of it and nothing else; `memory` has the rest:
  *
- *     user     | last row's ms | rows so far | last exclusion's row | level + 1 |
- *              | place of the attempt kept for step 0, 1, ... (0 = none yet)     |
- *              | attempt kept for step 0 | attempt that counts                   |
+ *     head     | last row's ms | rows so far | row and ms of the attempt kept for step 0 |
+ *     user     | last exclusion's row | place of the attempt kept for step 1, 2, ...     |
+ *              | (0 = none yet)       | attempt that counts                              |
  *     attempt  | first row | last row | mark | ms of step 0, 1, ... (NaN = left out)
  *
  * Attempts kept for later steps come behind as users get there. Rows of a user count from 1.
@@ -36,11 +37,11 @@
 import type { WalkedPlan } from "./funnel_walk.ts";
 import { bitRange } from "./step_bits.ts";
 
-/** Numbers at the beginning of a user, and where the places of attempts begin. */
+/** Numbers of a head, and what they are after the last row's time. */
+const HEAD = 4;
 const ROWS = 1;
-const EXCLUDED = 2;
-const REACHED = 3;
-const PLACES = 4;
+const BEGUN = 2;
+const BEGUN_MS = 3;
 /** Numbers of an attempt, and where its times begin. */
 const END = 1;
 const MARK = 2;
@@ -77,8 +78,13 @@ export class InOrderWalks {
   #memory: Float64Array;
   /** Numbers in use. */
   #used = 0;
+  #heads = new Float64Array(HEAD * USERS_FIRST);
+  /** Of each user's attempt the level + 1. */
+  #reached = new Uint8Array(USERS_FIRST);
   /** Where each user is in `memory`. */
   #users = new Int32Array(USERS_FIRST);
+  /** Marks of the attempts kept for step 0; stays empty where nobody gives any. */
+  #marks = new Float64Array(0);
   #count = 0;
 
   /** @param bytesMax memory that it may take; users beyond it are refused with WalksFull */
@@ -97,7 +103,7 @@ export class InOrderWalks {
       while (before > 0 && steps[before].optional) before--;
       return before;
     });
-    this.#countedAt = PLACES + steps.length + TIMES + 1;
+    this.#countedAt = steps.length;
     this.#userNumbers = this.#countedAt + TIMES + steps.length;
     this.#numbersMax = Math.max(this.#userNumbers, bytesMax / Float64Array.BYTES_PER_ELEMENT);
     this.#memory = new Float64Array(Math.min(NUMBERS_FIRST, this.#numbersMax));
@@ -125,44 +131,67 @@ export class InOrderWalks {
     to: number,
     users: Int32Array | null,
   ): void {
+    const steps = this.#steps;
+    let heads = this.#heads, reached = this.#reached;
     for (let row = from; row < to; row++) {
       const user = users === null ? 0 : users[row - from];
-      if (user === this.#count) this.#add();
-      const memory = this.#memory;
-      const at = this.#users[user];
+      if (user === this.#count) {
+        this.#add();
+        [heads, reached] = [this.#heads, this.#reached];
+      }
+      const head = HEAD * user;
       const now = timestampMs[row];
-      if (now < memory[at]) {
+      if (now < heads[head]) {
         // No row comes after this: the user stays late.
-        memory[at] = Infinity;
+        heads[head] = Infinity;
         continue;
       }
-      memory[at] = now;
-      memory[at + ROWS]++;
-      if (memory[at + REACHED] === this.#steps) continue;
-      const bits = match[row];
-      if ((bits & this.#exclusionMask) !== 0) {
-        memory[at + EXCLUDED] = memory[at + ROWS];
+      heads[head] = now;
+      if (reached[user] === steps) continue;
+      const bits = match[row], number = ++heads[head + ROWS];
+      if (bits !== 1 || reached[user] === 0) {
+        this.#step(user, bits, marks === null ? 0 : marks[row]);
         continue;
       }
-      // From the last step down: an event serves one step, so none may go on from itself.
-      let left = bits & this.#stepMask;
-      while (left > 1) {
-        const step = 31 - Math.clz32(left);
-        left ^= 1 << step;
-        this.#goOn(at, step);
-      }
-      if (left === 1) this.#begin(at, marks === null ? 0 : marks[row]);
+      heads[head + BEGUN] = number;
+      heads[head + BEGUN_MS] = now;
+      if (marks !== null) this.#noteMark(user, marks[row]);
     }
+  }
+
+  /** Walks on with the newest row of a user who has not got to the end. */
+  #step(user: number, bits: number, mark: number): void {
+    const head = HEAD * user;
+    const at = this.#users[user];
+    if ((bits & this.#exclusionMask) !== 0) {
+      this.#memory[at] = this.#heads[head + ROWS];
+      return;
+    }
+    // From the last step down: an event serves one step, so none may go on from itself.
+    let left = bits & this.#stepMask;
+    while (left > 1) {
+      const step = 31 - Math.clz32(left);
+      left ^= 1 << step;
+      this.#goOn(user, at, step);
+    }
+    if (left === 0) return;
+    this.#heads[head + BEGUN] = this.#heads[head + ROWS];
+    this.#heads[head + BEGUN_MS] = this.#heads[head];
+    if (mark !== 0 || this.#marks.length > 0) this.#noteMark(user, mark);
+    if (this.#reached[user] > 0) return;
+    const counted = at + this.#countedAt;
+    this.#beginIn(counted, user);
+    this.#reached[user] = 1;
   }
 
   /** Whether a row of the user came that is earlier than one before it: then nothing else holds. */
   isLate(user: number): boolean {
-    return this.#memory[this.#users[user]] === Infinity;
+    return this.#heads[HEAD * user] === Infinity;
   }
 
   /** The user's level, counted from 0; -1 = not even the first step. */
   level(user: number): number {
-    return this.#memory[this.#users[user] + REACHED] - 1;
+    return this.#reached[user] - 1;
   }
 
   /** The mark of the row that the user's attempt begins with. */
@@ -179,52 +208,59 @@ export class InOrderWalks {
     }
   }
 
-  /** Begins an attempt with the user's newest row. */
-  #begin(at: number, mark: number): void {
-    const memory = this.#memory;
-    const place = memory[at + PLACES];
-    memory[place] = memory[place + END] = memory[at + ROWS];
-    memory[place + MARK] = mark;
-    memory[place + TIMES] = memory[at];
-    if (memory[at + REACHED] === 0) this.#countAttempt(at, 0);
-  }
-
   /** Goes on with the user's newest row as `step`, if there is an attempt to go on from. */
-  #goOn(at: number, step: number): void {
-    const before = this.#bestBefore(at, step);
+  #goOn(user: number, at: number, step: number): void {
+    const before = this.#bestBefore(user, at, step);
     if (before < 0) return;
-    let place = this.#memory[at + PLACES + step];
+    let place = this.#memory[at + step];
     if (place === 0) {
       place = this.#take(TIMES + step + 1);
-      this.#memory[at + PLACES + step] = place;
+      this.#memory[at + step] = place;
     }
     const memory = this.#memory;
-    const from = memory[at + PLACES + before];
     const kept = TIMES + before + 1;
-    for (let i = 0; i < kept; i++) memory[place + i] = memory[from + i];
+    if (before === 0) this.#beginIn(place, user);
+    else {
+      const from = memory[at + before];
+      for (let i = 0; i < kept; i++) memory[place + i] = memory[from + i];
+    }
     for (let i = kept; i < TIMES + step; i++) memory[place + i] = NaN;
-    memory[place + TIMES + step] = memory[at];
-    memory[place + END] = memory[at + ROWS];
-    if (step >= memory[at + REACHED]) this.#countAttempt(at, step);
+    memory[place + TIMES + step] = this.#heads[HEAD * user];
+    memory[place + END] = this.#heads[HEAD * user + ROWS];
+    if (step < this.#reached[user]) return;
+    // It is the one that counts.
+    const counted = at + this.#countedAt;
+    for (let i = 0; i <= TIMES + step; i++) memory[counted + i] = memory[place + i];
+    this.#reached[user] = step + 1;
+  }
+
+  /** Writes the attempt kept for step 0 to a place in the memory. */
+  #beginIn(place: number, user: number): void {
+    const memory = this.#memory, head = HEAD * user;
+    memory[place] = memory[place + END] = this.#heads[head + BEGUN];
+    memory[place + MARK] = this.#marks.length === 0 ? 0 : this.#marks[user];
+    memory[place + TIMES] = this.#heads[head + BEGUN_MS];
   }
 
   /** The step whose attempt goes on with the user's newest row as `step`; -1 = there is none. */
-  #bestBefore(at: number, step: number): number {
-    const memory = this.#memory;
-    const now = memory[at];
-    const row = memory[at + ROWS];
-    const excluded = memory[at + EXCLUDED];
+  #bestBefore(user: number, at: number, step: number): number {
+    const memory = this.#memory, heads = this.#heads, head = HEAD * user;
+    const now = heads[head];
+    const row = heads[head + ROWS];
+    const excluded = memory[at];
     let best = -1;
     let bestBegin = 0;
     let bestEnd = 0;
     for (let before = step - 1; before >= this.#follows[step]; before--) {
-      const place = memory[at + PLACES + before];
-      if (place === 0) continue;
-      const begin = memory[place];
-      const end = memory[place + END];
+      const place = before === 0 ? 0 : memory[at + before];
+      if (before > 0 && place === 0) continue;
+      const begin = before === 0 ? heads[head + BEGUN] : memory[place];
+      const end = before === 0 ? begin : memory[place + END];
       if (begin <= excluded || (this.#strict && end < row - 1)) continue;
-      if (now - memory[place + TIMES] > this.#windowMs) continue;
-      if (now - memory[place + TIMES + before] > this.#timeoutMs) continue;
+      const begunMs = before === 0 ? heads[head + BEGUN_MS] : memory[place + TIMES];
+      if (now - begunMs > this.#windowMs) continue;
+      const endMs = before === 0 ? begunMs : memory[place + TIMES + before];
+      if (now - endMs > this.#timeoutMs) continue;
       if (begin < bestBegin || (begin === bestBegin && end <= bestEnd)) continue;
       best = before;
       bestBegin = begin;
@@ -233,26 +269,32 @@ export class InOrderWalks {
     return best;
   }
 
-  /** The attempt kept for this step is the one that counts. */
-  #countAttempt(at: number, step: number): void {
-    const memory = this.#memory;
-    const place = memory[at + PLACES + step];
-    const counted = at + this.#countedAt;
-    for (let i = 0; i <= TIMES + step; i++) memory[counted + i] = memory[place + i];
-    memory[at + REACHED] = step + 1;
-  }
-
   #add(): void {
     const at = this.#take(this.#userNumbers);
     this.#memory.fill(0, at, at + this.#userNumbers);
-    this.#memory[at] = -Infinity;
-    this.#memory[at + PLACES] = at + PLACES + this.#steps;
-    if (this.#count === this.#users.length) {
-      const users = new Int32Array(2 * this.#count);
-      users.set(this.#users);
-      this.#users = users;
-    }
-    this.#users[this.#count++] = at;
+    const user = this.#count++, head = HEAD * user;
+    if (user === this.#users.length) this.#growUsers();
+    this.#users[user] = at;
+    this.#heads[head] = -Infinity;
+    this.#heads[head + ROWS] = this.#heads[head + BEGUN] = 0;
+    this.#reached[user] = 0;
+  }
+
+  #growUsers(): void {
+    const [users, heads, reached, marks] = [this.#users, this.#heads, this.#reached, this.#marks];
+    this.#users = new Int32Array(2 * users.length);
+    this.#users.set(users);
+    this.#heads = new Float64Array(2 * heads.length);
+    this.#heads.set(heads);
+    this.#reached = new Uint8Array(2 * reached.length);
+    this.#reached.set(reached);
+    this.#marks = new Float64Array(2 * marks.length);
+    this.#marks.set(marks);
+  }
+
+  #noteMark(user: number, mark: number): void {
+    if (this.#marks.length === 0) this.#marks = new Float64Array(this.#users.length);
+    this.#marks[user] = mark;
   }
 
   /** Takes so many numbers of the memory. */

@@ -100,17 +100,20 @@ class BlockPicker {
   #pick(rows: BlockRows, from: number, end: number, checksTime: boolean): number {
     const { fromMs, toMs } = this.#scan;
     const { series, timestampMs } = rows;
-    const bits = this.#bits, places = this.#places;
+    const bits = this.#bits, places = this.#places, types = this.#series, matches = this.#match;
     let count = 0;
     for (let row = from; row < end; row++) {
       const id = series[row];
       // Types that are newer than the question, and of other projects.
       const match = id < bits.length ? bits[id] : 0;
-      if (match === 0) continue;
-      if (checksTime && (timestampMs[row] < fromMs || timestampMs[row] >= toMs)) continue;
       places[count] = row;
-      this.#series[count] = id;
-      this.#match[count++] = match;
+      types[count] = id;
+      matches[count] = match;
+      // 1 where any bit is set, without a branch: which type comes next can't be foreseen.
+      count += (match | -match) >>> 31;
+      if (checksTime && match !== 0 && (timestampMs[row] < fromMs || timestampMs[row] >= toMs)) {
+        count--;
+      }
     }
     return count;
   }

@@ -121,22 +121,18 @@ export class DuckdbPartition implements PartitionStore {
     sinceMs: number,
     onChunk: (idHash: Uint32Array, receivedAtMs: Float64Array, count: number) => void,
   ): Promise<void> {
-    const { keepsRows } = this;
-    const done = this.#read("recentIds", (c) => {
-      return queries.readRecentIds(c, keepsRows, sinceMs, onChunk);
-    });
-    return this.#trimAfter(done);
+    return this.#trimAfter(this.#read("recentIds", (c) => {
+      return queries.readRecentIds(c, this.keepsRows, sinceMs, onChunk);
+    }));
   }
 
   recentSessions(
     sinceMs: number,
     onChunk: Parameters<PartitionStore["recentSessions"]>[1],
   ): Promise<void> {
-    const { keepsRows } = this;
-    const done = this.#read("recentSessions", (c) => {
-      return queries.readRecentSessions(c, keepsRows, sinceMs, onChunk);
-    });
-    return this.#trimAfter(done);
+    return this.#trimAfter(this.#read("recentSessions", (c) => {
+      return queries.readRecentSessions(c, this.keepsRows, sinceMs, onChunk);
+    }));
   }
 
   storedBuckets(level: Level): Promise<number[]> {
@@ -156,11 +152,11 @@ export class DuckdbPartition implements PartitionStore {
     onRows: (rows: ScannedRows) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const keys = scannedKeys(scan);
-    if (this.keepsRows && fitsBlocks(scan)) await this.#sides.askBlocks(this.#nextSeq);
-    await this.#scanEvents("scanRows", keys, onRows, signal, (c, sides, give) => {
+    if (this.keepsRows && fitsBlocks(scan)) await this.#sides.askBlocks();
+    const read = (c: Connection, sides: SideFiles, give: typeof onRows) => {
       return scanRows(c, scan, sides, give, signal);
-    });
+    };
+    await this.#scanEvents("scanRows", scannedKeys(scan), onRows, signal, read);
   }
 
   userPeriods(
@@ -439,13 +435,18 @@ export class DuckdbPartition implements PartitionStore {
     signal: AbortSignal,
     read: (connection: Connection, sides: SideFiles, give: typeof onPiece) => Promise<void>,
   ): Promise<void> {
-    if (keys.size > 0 && this.keepsRows) await this.#sides.askColumns(keys, this.#nextSeq);
+    if (keys.size > 0 && this.keepsRows) await this.#sides.askColumns(keys);
     let hasBegun = false;
     const give = (piece: T) => {
       hasBegun = true;
       onPiece(piece);
     };
-    await this.#scan(doing, (c) => read(c, this.#sides, give), signal, () => !hasBegun);
+    try {
+      await this.#scan(doing, (c) => read(c, this.#sides, give), signal, () => !hasBegun);
+    } finally {
+      // Only now: the question comes first.
+      void this.#sides.fill(this.#nextSeq);
+    }
   }
 
   /** A read that may take long, and ends when the signal is aborted. */

@@ -48,17 +48,15 @@ export class SideFiles {
     return this.sessions;
   }
 
-  /** Columns of these properties are asked for; what is lacking before `toSeq` is made meanwhile. */
-  async askColumns(keys: ReadonlySet<string>, toSeq: number): Promise<void> {
+  /** Columns of these properties are asked for: fill() is to follow when the question is answered. */
+  async askColumns(keys: ReadonlySet<string>): Promise<void> {
     await this.columns.open(this.#write);
     this.columns.ask(keys);
-    void this.fill(toSeq);
   }
 
-  /** Blocks of events are asked for; those of rows before `toSeq` are made meanwhile. */
-  async askBlocks(toSeq: number): Promise<void> {
+  /** The same of blocks of events. */
+  async askBlocks(): Promise<void> {
     await this.blocks.ask(this.#read);
-    void this.fill(toSeq);
   }
 
   /** Makes of the open ones what can be made of the rows before `toSeq`, in the background. */
