@@ -172,7 +172,8 @@ export class InOrderWalks {
     while (left > 1) {
       const step = 31 - Math.clz32(left);
       left ^= 1 << step;
-      this.#goOn(user, at, step);
+      // Where nothing has got that far, nothing of the user has to be looked at.
+      if (this.#follows[step] < this.#reached[user]) this.#goOn(user, at, step);
     }
     if (left === 0) return;
     this.#heads[head + BEGUN] = this.#heads[head + ROWS];
