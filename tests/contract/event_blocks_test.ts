@@ -7,7 +7,7 @@ import fc from "fast-check";
 import type { Condition } from "../../lib/query/filter/filter.ts";
 import { subjectNamed } from "../../lib/query/filter/parse_filter.ts";
 import type { PartitionStore, RowColumn, RowScan } from "../../lib/store/event_store.ts";
-import { waitUntil } from "../support/deadline.ts";
+import { someTime, waitUntil } from "../support/deadline.ts";
 import { openWithRuns, RUN_ROWS, testInFolder } from "../support/side_file_scene.ts";
 import { BASE_MS, commitOf, testRow, TestSeries } from "./event_store_rows.ts";
 
@@ -149,6 +149,20 @@ test("the file follows, and is there at another start", async (folder) => {
   assert.deepEqual(await read(again, ALL), before);
   await again.close();
   assert.deepEqual(told, []);
+});
+
+test("close() leaves whole blocks, whenever it comes", async (folder) => {
+  for (let round = 0; round < 10; round++) {
+    const place = `${folder}/${round}`;
+    const store = await openWithRuns(place);
+    await commitRows(store);
+    await read(store, ALL);
+    await someTime(round);
+    await store.close();
+    const left = blocksOf(place);
+    assert.ok(Number.isInteger(left), `${left} blocks`);
+    Deno.removeSync(place, { recursive: true });
+  }
 });
 
 test("it is made anew from where it is damaged, and answers go on", async (folder) => {

@@ -262,7 +262,7 @@ export class DuckdbPartition implements PartitionStore {
     this.#trim.stop();
     this.#file.interruptReads();
     await this.#takeTurn(async () => {
-      await Promise.allSettled([...this.#reads]);
+      await Promise.allSettled([...this.#reads, this.#sides.blocks.settled()]);
       // Closing checkpoints too, but on this thread. Should it fail, the log of writes has it all.
       if (!this.#invalidated) {
         await runSql(this.#file.writer.connection, "CHECKPOINT").catch(() => {});

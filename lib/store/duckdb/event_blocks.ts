@@ -56,7 +56,7 @@ export class EventBlocks {
   #blocks: BlockTimes[] = [];
   #opening: Promise<void> | null = null;
   #askedAtMs = -Infinity;
-  #isFilling = false;
+  #filling: Promise<void> | null = null;
   /** What there is stays; it is not tried again until the partition is opened again. */
   #hasFailed = false;
 
@@ -107,10 +107,19 @@ export class EventBlocks {
   }
 
   /** Makes the blocks that lie before `toSeq`, if they were asked for lately. Never rejects. */
-  async fill(toSeq: number, read: ReadTurn): Promise<void> {
+  fill(toSeq: number, read: ReadTurn): Promise<void> {
     const isAsked = Date.now() - this.#askedAtMs < SIDE_IDLE_MS;
-    if (this.#isFilling || this.#hasFailed || this.#opening === null || !isAsked) return;
-    this.#isFilling = true;
+    if (this.#hasFailed || this.#opening === null || !isAsked) return Promise.resolve();
+    this.#filling ??= this.#fill(toSeq, read).finally(() => this.#filling = null);
+    return this.#filling;
+  }
+
+  /** Resolves when nothing is written any more: soon, once reads are refused. */
+  async settled(): Promise<void> {
+    await this.#filling;
+  }
+
+  async #fill(toSeq: number, read: ReadTurn): Promise<void> {
     try {
       await this.#opening;
       while (!this.#hasFailed && this.endSeq + this.runRows <= toSeq) {
@@ -124,8 +133,6 @@ export class EventBlocks {
       if (error instanceof StoreError) return;
       this.#hasFailed = true;
       this.#tell("blocks of events can't be made: rows are read in their place", error);
-    } finally {
-      this.#isFilling = false;
     }
   }
 
