@@ -28,6 +28,12 @@ const TIME_BYTES = 8;
 const SERIES_BYTES = 4;
 const ROW_BYTES = USER_BYTES + TIME_BYTES + SERIES_BYTES;
 const TRAILER_BYTES = 40;
+/** Where the numbers of a trailer are, after the magic. */
+const ROWS_AT = 4;
+const FIRST_AT = 8;
+const LAST_AT = 16;
+const ID_LOW_AT = 24;
+const ID_HIGH_AT = 28;
 const CRC_AT = 32;
 
 /** Reads with a connection of the partition's file. */
@@ -152,7 +158,7 @@ export class EventBlocks {
         const at = (index + 1) * blockBytes(this.runRows) - TRAILER_BYTES;
         await readFully(file, at, new Uint8Array(trailer.buffer));
         const isWhole = trailer.getUint32(0, true) === MAGIC &&
-          trailer.getUint32(4, true) === this.runRows;
+          trailer.getUint32(ROWS_AT, true) === this.runRows;
         if (!isWhole) break;
         this.#blocks.push(timesOf(trailer));
       }
@@ -235,7 +241,7 @@ function rowsIn(buffer: ArrayBuffer, rows: number): BlockRows {
 }
 
 function timesOf(trailer: DataView): BlockTimes {
-  return { firstMs: trailer.getFloat64(8, true), lastMs: trailer.getFloat64(16, true) };
+  return { firstMs: trailer.getFloat64(FIRST_AT, true), lastMs: trailer.getFloat64(LAST_AT, true) };
 }
 
 function crcOf(block: Uint8Array): number {
@@ -261,7 +267,8 @@ async function isOfRows(read: ReadTurn, endSeq: number, trailer: DataView): Prom
   await read((connection) =>
     readStream(connection, sql, [], (chunk) => {
       const [low, high] = chunk.pairs(0);
-      isSame = trailer.getUint32(24, true) === low && trailer.getUint32(28, true) === high;
+      isSame = trailer.getUint32(ID_LOW_AT, true) === low &&
+        trailer.getUint32(ID_HIGH_AT, true) === high;
     })
   );
   return isSame;
@@ -290,14 +297,14 @@ async function readRows(
     }
     count += chunk.count;
     const ids = chunk.pairs(3);
-    trailer.setUint32(24, ids[ids.length - 2], true);
-    trailer.setUint32(28, ids[ids.length - 1], true);
+    trailer.setUint32(ID_LOW_AT, ids[ids.length - 2], true);
+    trailer.setUint32(ID_HIGH_AT, ids[ids.length - 1], true);
   });
   if (count < rows) return null;
   trailer.setUint32(0, MAGIC, true);
-  trailer.setUint32(4, rows, true);
-  trailer.setFloat64(8, firstMs, true);
-  trailer.setFloat64(16, lastMs, true);
+  trailer.setUint32(ROWS_AT, rows, true);
+  trailer.setFloat64(FIRST_AT, firstMs, true);
+  trailer.setFloat64(LAST_AT, lastMs, true);
   trailer.setUint32(CRC_AT, crcOf(block), true);
   return block;
 }

@@ -68,10 +68,6 @@ export abstract class SideFile {
     this.#warn = warn;
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
   /** The partition's file was opened anew, and with it goes what was attached to it. */
   detached(): void {
     this.#opening = null;
